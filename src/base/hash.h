@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hashes that are not cryptographic: XXH3 (inlined from the header, which is ten times faster than
+// the shared library) for tables and chains, CRC-32C for what lies on disk.
+#pragma once
+
+#include "base/str.h"
+
+// For tables. `seed` is secret and random per process where clients choose the keys.
+uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed);
+
+// CRC-32C (Castagnoli; RFC 3720 appendix B.4), continued from `crc` (0 to begin). Uses the CPU's
+// instruction where there is one; both ways give the same result.
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
+uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t len); // for the test

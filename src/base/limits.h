@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every limit of the engine, with how they relate. What a client or operator can meet is listed
+// with its default in docs/limits.md; a test keeps the two equal.
+#pragma once
+
+#include <assert.h>
+#include <stdint.h>
+
+#define KIB(n) ((uint64_t)(n) << 10)
+#define MIB(n) ((uint64_t)(n) << 20)
+#define GIB(n) ((uint64_t)(n) << 30)
+
+enum {
+    ENTITY_BYTES_MAX = 128,
+    TYPE_BYTES_MAX = 128,
+    TENANT_BYTES_MAX = 64,
+    JSON_DEPTH_MAX = 128,
+
+    BATCH_EVENTS_MAX = 100000,  // events of one atomic append
+    BATCH_CONDITIONS_MAX = 100, // conditions of one append
+    CONFLICT_EVENTS_MAX = 10,   // how many of the events in between a conflict names
+    QUERY_TYPES_MAX = 64,       // repeated event_type of one query
+    STATE_HISTORY_EVENTS_MAX = 1000,
+
+    TENANTS_DEFAULT_MAX = 1000,
+    APPEND_SLOTS = 1024,    // appends that wait for the writer, all tenants together
+    TURN_BATCHES_MAX = 256, // batches that one sync makes durable
+};
+
+#define EVENT_BYTES_MAX MIB(1)         // one event: payload, metadata and names (option)
+#define REQUEST_BYTES_MAX MIB(64)      // one request's body (option)
+#define BATCH_BYTES_MAX MIB(80)        // one encoded batch: a request of many tiny events grows
+#define TURN_BYTES_MAX MIB(8)          // past this a turn takes no further batch
+#define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
+#define WAL_FILE_BYTES_MIN KIB(4)
+#define WAL_FILE_BYTES_MAX GIB(1)
+
+static_assert(ENTITY_BYTES_MAX <= 255 && TYPE_BYTES_MAX <= 255, "name lengths are bytes on disk");
+static_assert(EVENT_BYTES_MAX < REQUEST_BYTES_MAX, "an event must fit into a request");
+static_assert(REQUEST_BYTES_MAX < BATCH_BYTES_MAX, "a request's events must fit into a batch");

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Locks with a rank: a thread may only take a lock of a higher rank than it holds. Debug builds
+// assert it, so a deadlock is found by the first test that walks the path, not by bad luck.
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// Lowest first; each names what it guards.
+enum lock_rank {
+    LOCK_HTTP = 1,  // http: list of suspended requests of a server
+    LOCK_STREAM,    // http: list of sockets of a stream loop
+    LOCK_WAITER,    // engine: one caller that waits for its append
+    LOCK_ENGINE,    // engine: map of tenants to stores
+    LOCK_NAMES,     // store: the ordered names, made when asked for
+    LOCK_WATCH,     // store: list of those who want to hear of new positions
+    LOCK_MAILBOX,   // store: appends that wait for the writer
+    LOCK_RUN_QUEUE, // engine: stores that have work
+    LOCK_SLOTS,     // engine: free append slots
+    LOCK_POOL,      // any pool of buffers
+    LOCK_LOG,       // base: the diagnostic log
+    LOCK_RANKS
+};
+
+struct lock {
+    pthread_mutex_t mutex;
+    enum lock_rank rank;
+};
+
+void lock_init(struct lock *lock, enum lock_rank rank);
+void lock_deinit(struct lock *lock);
+void lock_take(struct lock *lock);
+void lock_release(struct lock *lock);
+
+// A condition on the monotonic clock.
+struct signal {
+    pthread_cond_t cond;
+};
+
+void signal_init(struct signal *signal);
+void signal_deinit(struct signal *signal);
+// The lock is held by the caller, and again when it returns. Wakes may be spurious.
+void signal_wait(struct signal *signal, struct lock *lock);
+// False when `deadline_ns` (monotonic clock) has passed.
+bool signal_wait_until(struct signal *signal, struct lock *lock, uint64_t deadline_ns);
+void signal_one(struct signal *signal);
+void signal_all(struct signal *signal);

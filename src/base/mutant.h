@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Planted bugs: the proof that the crash tests would notice.
+//
+// if (MUTANT(ACK_BEFORE_SYNC)) stands where leaving out a step would be a real bug. In ordinary
+// builds it is the constant false; with -DALLSOURCE_MUTANTS=1 (tests only) the driver switches one
+// on at a time and demands that some seed catches it.
+#pragma once
+
+#include <stdbool.h>
+
+enum mutant {
+    MUTANT_NONE,
+#define X(name, what) MUTANT_##name,
+#include "base/mutant.def"
+#undef X
+    MUTANTS
+};
+
+#ifdef ALLSOURCE_MUTANTS
+extern enum mutant mutant_active;
+#define MUTANT(name) (mutant_active == MUTANT_##name)
+#else
+#define MUTANT(name) false
+#endif
+
+const char *mutant_name(enum mutant mutant);
