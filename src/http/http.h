@@ -102,6 +102,10 @@ struct http_answer {
 };
 // Any thread, once.
 void http_answer(struct http_request *request, struct http_answer answer);
+// Any thread, at most once at a time: runs `serve` with the server's context on the request's loop
+// thread, where it answers or waits again. So whoever completes a request (the writer) only posts,
+// and the formatting of the answer happens beside its connection.
+void http_continue(struct http_request *request, http_serve *serve);
 
 // ---- Answers without a length, pulled as fast as the client reads.
 
