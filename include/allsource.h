@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+// AllSource: an event store in a library. This header is its manual.
+//
+// Events are appended to a tenant's log and never change. A tenant is a store of its own, with one
+// gapless order of positions; within it every entity has its own gapless versions. An append is
+// durable before it is answered (unless the options say otherwise), all or nothing, and may demand
+// that nobody was faster (expected versions, conditions).
+//
+// The least one needs:
+//
+//   struct als *als;
+//   struct als_options options = ALS_OPTIONS_INIT;
+//   if (als_open("data", &options, &als, &why)) ...
+//   struct als_draft draft = ALS_DRAFT_INIT;
+//   draft.entity = als_text("order-42");
+//   draft.type = als_text("order.placed");
+//   draft.payload = als_text("{\"total\":99}");
+//   struct als_append append = ALS_APPEND_INIT;
+//   append.drafts = &draft, append.count = 1;
+//   if (als_append_wait(als, &append, NULL, &outcome)) ...
+//   als_close(als);
+//
+// Rules, all without exception:
+// - Errors: a call returns ALS_OK or the code of <allsource/err.def>, with words in `why` (NULL is
+//   accepted). A failed call changes nothing and leaves its outputs untouched. Bad arguments are
+//   ALS_INVALID_INPUT, never undefined.
+// - Memory: slices in arguments are borrowed for the call. Slices in results live as long as the
+//   thing they came from. What an `_open` gave, its `_close` ends; closing NULL does nothing.
+// - Threads: a struct als may be used by any number of threads; a cursor, state or follower by one
+//   at a time. Callbacks say on which thread they run; they must return soon and must not close
+//   what is calling them.
+// - Structs that callers fill begin with their size, set by their _INIT, so that they may grow.
+#ifndef ALLSOURCE_H
+#define ALLSOURCE_H
+
+#include <allsource/types.h>
+
+#include <stdbool.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct als;
+struct als_cursor;
+struct als_state;
+struct als_names;
+struct als_follower;
+
+static inline als_str als_text(const char *text)
+{
+    als_str slice = {text, text ? strlen(text) : 0};
+    return slice;
+}
+
+ALS_API const char *als_version_text(void);            // "0.7.0"
+ALS_API const char *als_err_code(enum als_err code);   // "version_conflict"; stable for ever
+ALS_API int als_err_http(enum als_err code);           // 409
+ALS_API const char *als_err_prefix(enum als_err code); // "Concurrency error: "
+
+// ---- Life
+
+enum als_durability {
+    ALS_DURABILITY_SYNC,     // an append is answered when it is on the disk
+    ALS_DURABILITY_INTERVAL, // answered at once; on the disk at most interval_ms later
+    ALS_DURABILITY_NONE,     // answered at once; on the disk when the system likes
+};
+
+enum als_notice_kind {
+    ALS_NOTICE_TORN_END,       // a crash had cut the log's end; nothing acknowledged was lost
+    ALS_NOTICE_STORAGE_FAILED, // the disk failed: this tenant takes no more appends until restart
+    ALS_NOTICE_STORAGE_FULL,   // an append was refused for want of space
+    ALS_NOTICE_RECOVERED,      // a tenant's store was opened
+};
+
+struct als_notice {
+    enum als_notice_kind kind;
+    als_str tenant;
+    uint64_t count; // bytes cut, events recovered
+    const char *text;
+};
+
+struct als_options {
+    size_t size;
+    enum als_durability durability;
+    uint32_t interval_ms;
+    uint32_t writers;     // threads that take turns writing for the tenants; 0: 1
+    uint32_t tenants_max; // 0: 1,000
+    uint32_t batch_events_max;
+    uint64_t event_bytes_max; // names, payload and metadata of one event
+    uint64_t wal_file_bytes;
+    // Called when something happened that an operator should know; any thread. May be NULL.
+    void (*notice)(void *context, const struct als_notice *notice);
+    void *context;
+};
+#define ALS_OPTIONS_INIT                                                                           \
+    {                                                                                              \
+        sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, NULL, NULL              \
+    }
+
+// Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
+// it. A NULL directory keeps everything in a temporary one that als_close() removes. Stores are
+// recovered when they are first used, at the latest; a damaged one fails its own calls with
+// ALS_CORRUPT and no others. `options` may be NULL.
+ALS_API enum als_err als_open(const char *directory, const struct als_options *options,
+                              struct als **ret_als, struct als_why *why);
+// Finishes the appends that were taken, makes everything durable and frees. All cursors, states
+// and followers must be closed before.
+ALS_API void als_close(struct als *als);
+
+// ALS_OK when appends are taken; ALS_STORAGE_FAILED with the tenant when one's disk has failed.
+ALS_API enum als_err als_ready(struct als *als, struct als_why *why);
+
+// ---- Names. The rules are those of the wire contract, in bytes; the message says which was
+// broken.
+
+ALS_API enum als_err als_check_type(als_str type, struct als_why *why);
+ALS_API enum als_err als_check_entity(als_str entity, struct als_why *why);
+ALS_API enum als_err als_check_tenant(als_str tenant, struct als_why *why);
+
+// ---- Appending
+
+#define ALS_EXPECT_ANY INT64_MIN // no demand
+#define ALS_EXPECT_EXISTS (-1)   // the entity has at least one event
+#define ALS_EXPECT_NONE 0        // the entity has no event yet
+#define ALS_TIME_UNSET INT64_MIN
+
+// How much of a JSON text was done before: the store keeps it checked and minified.
+enum als_json {
+    ALS_JSON_TEXT,     // anything: it is checked here, ALS_INVALID_EVENT when it is not JSON
+    ALS_JSON_CHECKED,  // known to be valid, may hold white space
+    ALS_JSON_MINIFIED, // known to be valid and without insignificant white space
+};
+
+struct als_draft {
+    als_str entity, type;
+    als_str payload;  // required; "null" is a payload
+    als_str metadata; // empty: none
+    enum als_json json;
+    bool has_id;
+    als_id id;                // the idempotency key when has_id, else the store makes one
+    int64_t timestamp_us;     // ALS_TIME_UNSET: the moment it is recorded
+    int64_t expected_version; // the entity's version before this event, or ALS_EXPECT_...
+    uint32_t schema_version;
+};
+#define ALS_DRAFT_INIT                                                                             \
+    {                                                                                              \
+        {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, ALS_JSON_TEXT, false, {{0}}, ALS_TIME_UNSET,   \
+            ALS_EXPECT_ANY, 0                                                                      \
+    }
+
+// Refuses the append if an event that matches exists behind `after`. An empty entity or type
+// matches any; both empty: any event at all.
+struct als_condition {
+    als_str entity, type;
+    als_position after;
+};
+
+struct als_append {
+    size_t size;
+    als_str tenant; // empty: "default"
+    const struct als_draft *drafts;
+    size_t count; // 1 or more; they become one atomic batch of neighbouring positions
+    const struct als_condition *conditions;
+    size_t condition_count;
+};
+#define ALS_APPEND_INIT                                                                            \
+    {                                                                                              \
+        sizeof(struct als_append), {NULL, 0}, NULL, 0, NULL, 0                                     \
+    }
+
+struct als_appended {
+    als_id id;
+    als_position position;
+    als_version version;
+    int64_t timestamp_us;
+};
+
+struct als_conflict_event {
+    als_id id;
+    als_position position;
+    als_version version;
+    char type[129];
+};
+
+// What became of an append.
+struct als_outcome {
+    enum als_err code;
+    struct als_why why;
+    als_position first, last; // of the batch
+    int64_t recorded_us;
+    size_t count;
+    bool duplicate; // all of it had been stored before, under the same ids: this is that outcome
+    // ALS_VERSION_CONFLICT, ALS_CONDITION_FAILED, ALS_ID_CONFLICT: which draft or condition, and
+    // what got in between, newest first (as many as fit, of `between_total`).
+    size_t index;
+    int64_t expected_version;
+    als_version actual_version;
+    size_t between_count, between_total;
+    struct als_conflict_event between[10];
+};
+
+// Called once, on a writer thread. `events` (NULL unless the code is ALS_OK) has outcome->count
+// entries; both are valid during the call.
+typedef void als_done(void *context, const struct als_outcome *outcome,
+                      const struct als_appended *events);
+
+// Takes the append and returns; `done` is called when its fate is known. What is wrong with the
+// drafts themselves, a full queue (ALS_QUEUE_FULL) and too large a batch (ALS_TOO_LARGE) are
+// returned at once and `done` is not called; *ret_index (may be NULL) then says which draft.
+// Rules: expected_version of the first of several events of one entity speaks for all of them. The
+// same id with the same content is a success (duplicate); with other content ALS_ID_CONFLICT, and
+// so is a batch of which only a part is stored already.
+ALS_API enum als_err als_append(struct als *als, const struct als_append *append, als_done *done,
+                                void *context, size_t *ret_index, struct als_why *why);
+// The same, waiting. `ret_events` (may be NULL) has room for append->count entries. Returns
+// ret_outcome->code; the outcome is filled in every case.
+ALS_API enum als_err als_append_wait(struct als *als, const struct als_append *append,
+                                     struct als_appended *ret_events,
+                                     struct als_outcome *ret_outcome);
+
+// ---- Querying
+
+#define ALS_TIME_MIN (-62167219200000000) // year 0
+#define ALS_TIME_MAX 253402300799999999   // the last microsecond of year 9999
+
+struct als_query {
+    size_t size;
+    als_str tenant;       // empty: "default"
+    als_str entity;       // any if `ptr` is NULL
+    const als_str *types; // any of these; one that ends in '*' is a prefix; none: any
+    size_t type_count;    // at most 64
+    const als_id *id;     // only the event with this id; NULL: any
+    int64_t since_us;     // timestamps from here (inclusive)
+    int64_t until_us;     // to here (inclusive)
+    als_position after;   // positions behind this
+    als_position before;  // positions before this; 0: no bound
+    als_position as_of;   // positions up to this one, included; 0: no bound
+    bool descending;      // newest position first
+    uint64_t offset;      // skip so many matches
+    uint64_t limit;       // then give at most so many; UINT64_MAX: all
+};
+#define ALS_QUERY_INIT                                                                             \
+    {                                                                                              \
+        sizeof(struct als_query), {NULL, 0}, {NULL, 0}, NULL, 0, NULL, ALS_TIME_MIN, ALS_TIME_MAX, \
+            0, 0, 0, false, 0, UINT64_MAX                                                          \
+    }
+
+enum als_path { // how a query finds its events
+    ALS_PATH_SCAN,
+    ALS_PATH_ENTITY,
+    ALS_PATH_TYPE,
+    ALS_PATH_ID,
+};
+
+// Pins what is readable now: later appends do not show. An unknown tenant, entity or type gives no
+// events. The cursor holds no lock; an open one keeps files from being removed, so close it.
+ALS_API enum als_err als_query_open(struct als *als, const struct als_query *query,
+                                    struct als_cursor **ret_cursor, struct als_why *why);
+// The next match; position 0 at the end. The slices live as long as the cursor.
+ALS_API enum als_err als_cursor_next(struct als_cursor *cursor, struct als_event *ret_event,
+                                     struct als_why *why);
+ALS_API enum als_path als_cursor_path(const struct als_cursor *cursor);
+ALS_API als_position als_cursor_position(const struct als_cursor *cursor); // what was pinned
+ALS_API void als_cursor_close(struct als_cursor *cursor);
+
+// ---- The state of an entity: the fold of its events, now or at any moment.
+//
+// Objects are merged key by key at the top level, in the order of positions; a null is a value;
+// payloads that are not objects change nothing but are counted.
+
+struct als_state_query {
+    size_t size;
+    als_str tenant, entity;
+    int64_t as_of_us;       // only events with a timestamp up to this (inclusive)
+    als_position as_of;     // only positions up to this one; 0: no bound
+    als_version at_version; // only versions up to this one; 0: no bound
+};
+#define ALS_STATE_QUERY_INIT                                                                       \
+    {                                                                                              \
+        sizeof(struct als_state_query), {NULL, 0}, {NULL, 0}, ALS_TIME_MAX, 0, 0                   \
+    }
+
+struct als_state_view {
+    als_str json;            // the merged object
+    uint64_t event_count;    // folded
+    als_version version;     // of the last event that was folded
+    als_position position;   // its position
+    int64_t last_updated_us; // its timestamp
+    als_position as_of;      // the position that was pinned: a query with this as_of sees the same
+};
+
+// ALS_ENTITY_NOT_FOUND when no event passes the bounds.
+ALS_API enum als_err als_state_open(struct als *als, const struct als_state_query *query,
+                                    struct als_state **ret_state, struct als_why *why);
+ALS_API struct als_state_view als_state_view(const struct als_state *state);
+ALS_API void als_state_close(struct als_state *state);
+
+// ---- What there is: names with counts, in bytewise order of the names
+
+enum als_names_of { ALS_NAMES_ENTITIES, ALS_NAMES_TYPES };
+
+struct als_names_query {
+    size_t size;
+    als_str tenant;
+    enum als_names_of of;
+    als_str prefix;
+    als_str after; // names behind this one; empty: from the first
+    uint64_t limit;
+};
+#define ALS_NAMES_QUERY_INIT                                                                       \
+    {                                                                                              \
+        sizeof(struct als_names_query), {NULL, 0}, ALS_NAMES_ENTITIES, {NULL, 0}, {NULL, 0}, 100   \
+    }
+
+struct als_name {
+    als_str name;
+    uint64_t count; // events; for an entity that is its version
+    als_position last;
+};
+
+ALS_API enum als_err als_names_open(struct als *als, const struct als_names_query *query,
+                                    struct als_names **ret_names, struct als_why *why);
+// False at the end.
+ALS_API bool als_names_next(struct als_names *names, struct als_name *ret_name);
+ALS_API void als_names_close(struct als_names *names);
+
+typedef bool als_each_tenant(void *context, als_str tenant); // false ends
+ALS_API enum als_err als_tenants(struct als *als, als_each_tenant *each, void *context,
+                                 struct als_why *why);
+
+// ---- Numbers
+
+struct als_stats {
+    uint64_t tenants; // open now
+    uint64_t events, entities, types;
+    uint64_t ingested; // by this process, recovered ones included
+    als_position position;
+    uint64_t wal_files, wal_bytes, wal_bytes_allocated;
+    uint64_t wal_syncs, wal_sync_ns;
+    uint64_t index_bytes;
+    uint64_t queue_waiting; // appends taken and not yet answered
+    uint64_t failed;        // tenants whose disk failed
+};
+
+// Of one tenant; an empty slice: sums over all that are open. Unknown tenants have zeros.
+ALS_API enum als_err als_stats(struct als *als, als_str tenant, struct als_stats *ret_stats,
+                               struct als_why *why);
+
+// ---- Following: every event once, in order, from any position, for as long as one likes
+
+#define ALS_FROM_NOW UINT64_MAX
+
+struct als_follow {
+    size_t size;
+    als_str tenant;
+    als_position after; // events behind this; 0: from the beginning; ALS_FROM_NOW: new ones only
+    als_str entity;     // any if `ptr` is NULL
+    const als_str *types;
+    size_t type_count;
+    // Called on any thread after als_follower_next() found nothing and there may be something now:
+    // once per such finding. It should only hand the news on.
+    void (*wake)(void *context);
+    void *context;
+};
+#define ALS_FOLLOW_INIT                                                                            \
+    {                                                                                              \
+        sizeof(struct als_follow), {NULL, 0}, ALS_FROM_NOW, {NULL, 0}, NULL, 0, NULL, NULL         \
+    }
+
+// Follows a tenant that does not exist yet, too.
+ALS_API enum als_err als_follow_open(struct als *als, const struct als_follow *follow,
+                                     struct als_follower **ret_follower, struct als_why *why);
+// The next event that passes the filter; position 0 when there is none now. The slices live until
+// the next call. A call looks at a bounded number of events; when it stops early for that reason,
+// it says position 0 and wakes at once.
+ALS_API enum als_err als_follower_next(struct als_follower *follower, struct als_event *ret_event,
+                                       struct als_why *why);
+// Everything up to this position has been given or did not pass the filter.
+ALS_API als_position als_follower_position(const struct als_follower *follower);
+// Replaces the filter from the next call on.
+ALS_API enum als_err als_follower_filter(struct als_follower *follower, als_str entity,
+                                         const als_str *types, size_t type_count,
+                                         struct als_why *why);
+// After it returned, `wake` is not called any more.
+ALS_API void als_follower_close(struct als_follower *follower);
+
+// Calls `reached` once: with true when the tenant has the position (at once, on this thread, if it
+// has it already), with false after timeout_ms or when the engine is closed. Else on any thread.
+ALS_API enum als_err als_when(struct als *als, als_str tenant, als_position position,
+                              uint32_t timeout_ms, void (*reached)(void *context, bool reached),
+                              void *context, struct als_why *why);
+
+// ---- Offline: a data directory that nobody has open. Nothing is changed.
+
+struct als_finding {
+    als_str tenant;
+    enum als_err code; // ALS_OK: sound; ALS_CORRUPT: damaged; ALS_STORAGE: only a torn end
+    als_str file;      // of the first bad byte, relative to the directory
+    uint64_t offset;   // in that file
+    uint64_t files, bytes, events;
+    struct als_why why;
+};
+typedef bool als_each_finding(void *context, const struct als_finding *finding); // false ends
+typedef bool als_each_event(void *context, const struct als_event *event);       // false ends
+
+// Reads every byte of every tenant, checks every checksum, chain, position and version, and reports
+// each tenant once. The result is the worst code found.
+ALS_API enum als_err als_verify(const char *directory, als_each_finding *each, void *context,
+                                struct als_why *why);
+// Gives every event of a tenant in order, as far as the log is sound.
+ALS_API enum als_err als_dump(const char *directory, als_str tenant, als_each_event *each,
+                              void *context, struct als_why *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
