@@ -92,11 +92,14 @@ struct als_options {
     uint64_t wal_file_bytes;
     // Called when something happened that an operator should know; any thread. May be NULL.
     void (*notice)(void *context, const struct als_notice *notice);
-    void *context;
+    // Called after each sync of a log with how long it took and how many appends it made durable;
+    // writer threads. May be NULL.
+    void (*synced)(void *context, uint64_t duration_ns, size_t appends);
+    void *context; // of both
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
-        sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, NULL, NULL              \
+        sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL        \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
