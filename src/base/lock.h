@@ -19,6 +19,7 @@ enum lock_rank {
     LOCK_RUN_QUEUE, // engine: stores that have work
     LOCK_SLOTS,     // engine: free append slots
     LOCK_POOL,      // any pool of buffers
+    LOCK_METRICS,   // metrics: the making of a series
     LOCK_LOG,       // base: the diagnostic log
     LOCK_RANKS
 };
