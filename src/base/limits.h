@@ -14,7 +14,8 @@ enum {
     ENTITY_BYTES_MAX = 128,
     TYPE_BYTES_MAX = 128,
     TENANT_BYTES_MAX = 64,
-    JSON_DEPTH_MAX = 128,
+    JSON_DEPTH_MAX = 128,  // when a caller names no other
+    JSON_DEPTH_CAP = 1024, // what a caller can name at most: the parser keeps a byte for each
 
     BATCH_EVENTS_MAX = 100000,  // events of one atomic append
     BATCH_CONDITIONS_MAX = 100, // conditions of one append
@@ -35,6 +36,7 @@ enum {
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)
 
+static_assert(JSON_DEPTH_MAX <= JSON_DEPTH_CAP, "the default must be allowed");
 static_assert(ENTITY_BYTES_MAX <= 255 && TYPE_BYTES_MAX <= 255, "name lengths are bytes on disk");
 static_assert(EVENT_BYTES_MAX < REQUEST_BYTES_MAX, "an event must fit into a request");
 static_assert(REQUEST_BYTES_MAX < BATCH_BYTES_MAX, "a request's events must fit into a batch");

@@ -9,18 +9,18 @@
 
 // Lowest first; each names what it guards.
 enum lock_rank {
-    LOCK_HTTP = 1,  // http: list of suspended requests of a server
-    LOCK_STREAM,    // http: list of sockets of a stream loop
-    LOCK_WAITER,    // engine: one caller that waits for its append
-    LOCK_ENGINE,    // engine: map of tenants to stores
-    LOCK_NAMES,     // store: the ordered names, made when asked for
-    LOCK_WATCH,     // store: list of those who want to hear of new positions
-    LOCK_MAILBOX,   // store: appends that wait for the writer
-    LOCK_RUN_QUEUE, // engine: stores that have work
-    LOCK_SLOTS,     // engine: free append slots
-    LOCK_POOL,      // any pool of buffers
-    LOCK_METRICS,   // metrics: the making of a series
-    LOCK_LOG,       // base: the diagnostic log
+    LOCK_ENGINE = 1, // engine: map of tenants to stores
+    LOCK_NAMES,      // index: the ordered names, made when asked for
+    LOCK_WATCH,      // store: list of those who want to hear of new positions; held while they do
+    LOCK_MAILBOX,    // store: appends that wait for the writer
+    LOCK_RUN_QUEUE,  // engine: stores that have work
+    LOCK_SLOTS,      // engine: free append slots
+    LOCK_WAITER,     // engine: one caller that waits for its append
+    LOCK_HTTP,       // http: requests of a loop that are to be continued
+    LOCK_STREAM,     // http: sockets of the stream loop
+    LOCK_POOL,       // any pool of buffers; small facts of a room
+    LOCK_METRICS,    // metrics: making a child of a labelled family
+    LOCK_LOG,        // base: the diagnostic log
     LOCK_RANKS
 };
 

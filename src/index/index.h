@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hot index: entity, type and id -> positions, for a range of positions that is in memory.
+//
+// A fold over the log: it is thrown away and grows back. One writer adds; any number of readers
+// look up without locks and see every event up to the count that a list has published, or to the
+// position that the store has. What a reader got stays valid as long as the index.
+// Sealed segments will have indexes of their own beside them; this one covers the tail from `base`
+// on, so positions inside are 32-bit distances from it.
+// Size: 8 bytes an event for its place, about 13 for its id, 6 each for the entity's and the
+// type's list; about 110 an entity with its name (bench/ measures it).
+#pragma once
+
+#include "base/err.h"
+#include "base/own.h"
+#include "base/str.h"
+
+struct index;
+struct index_list; // the events of one entity or one type
+
+enum index_by { INDEX_ENTITY, INDEX_TYPE };
+
+enum { INDEX_EVENTS_MAX = 0xfffffff0 }; // of one index
+
+// `base` is the first position that will be added; `seed` makes the hashes unpredictable.
+struct index *index_new(als_position base, uint64_t seed); // NULL: no memory
+void index_free(struct index *index);
+AUTO_WITH(index, index_free)
+
+uint64_t index_hash_name(const struct index *index, str name); // any thread
+uint64_t index_hash_id(const struct index *index, als_id id);
+
+// ---- The writer.
+
+// The list of a name, made when it is absent. NULL: no memory.
+struct index_list *index_list_of(struct index *index, enum index_by by, str name, uint64_t hash);
+
+// Counts one more event of this turn in the list and makes room for it, so that index_publish()
+// cannot fail. index_pending() is the count with those of this turn: an entity's latest version.
+// index_unreserve() takes one back: the turn could not be made durable.
+err index_reserve(struct index *index, struct index_list *list, struct als_why *why);
+void index_unreserve(struct index_list *list);
+uint64_t index_pending(const struct index_list *list);
+// True at the first call with this stamp since another one.
+bool index_stamp(struct index_list *list, uint32_t stamp);
+
+// Says where the record of `position` lies, for index_record() and the ids; before it is durable,
+// too, because a later batch of the same turn may bring the same id. Positions may be set again.
+err index_place(struct index *index, als_position position, const uint8_t *record,
+                struct als_why *why);
+err index_add_id(struct index *index, uint64_t id_hash, als_position position, struct als_why *why);
+// The event is durable: its position joins the list, where one was reserved, and is published.
+void index_publish(struct index *index, enum index_by by, struct index_list *list,
+                   als_position position);
+
+// ---- Readers.
+
+als_position index_base(const struct index *index);
+
+// Where the record of a position lies. The position was placed.
+const uint8_t *index_record(const struct index *index, als_position position);
+
+// NULL when no event up to now has the name.
+const struct index_list *index_find(struct index *index, enum index_by by, str name);
+
+// The position of the event with this id, at most `up_to`; 0 when there is none. The index keeps
+// no ids: `same` compares a record's with the one that is looked for.
+typedef bool index_same_id(const uint8_t *record, const void *id);
+als_position index_find_id(struct index *index, uint64_t hash, als_position up_to,
+                           index_same_id *same, const void *id);
+
+str index_list_name(const struct index_list *list);
+uint64_t index_list_count(const struct index_list *list); // published
+// How many of its events have positions up to this one.
+uint64_t index_list_count_to(const struct index_list *list, als_position base, als_position up_to);
+
+// Walks a list from its n-th event (0 is the first), either way. A plain value.
+struct index_walk {
+    const struct index_list *list;
+    const struct index_block *block;
+    als_position base;
+    uint64_t at, count; // the next to give; how many are published
+};
+struct index_walk index_walk_from(const struct index_list *list, als_position base, uint64_t at);
+als_position index_walk_next(struct index_walk *walk);     // 0 at the end
+als_position index_walk_previous(struct index_walk *walk); // gives `at` - 1; 0 at the start
+
+// How many names there are whose first event is published.
+uint64_t index_names(const struct index *index, enum index_by by);
+
+// Names in bytewise order that begin with `prefix`, behind `after` (empty: from the first), at most
+// `count`. The order is made when it is asked for, under a lock that the writer never takes.
+struct index_page {
+    str prefix, after;
+    size_t count;
+};
+err index_page(struct index *index, enum index_by by, struct index_page page,
+               const struct index_list **ret_lists, size_t *ret_found, struct als_why *why);
+
+uint64_t index_bytes(const struct index *index); // memory held

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// One tenant's events: one order, one writer at a time, any number of readers.
+//
+// The store gives positions and versions, judges expected versions, ids and conditions, makes
+// batches durable through its log, indexes them and publishes the position. Views and cursors read
+// what was published. It makes no threads: whoever has one takes the turns (the engine's writers,
+// the simulator).
+// Threads: store_post() and everything that reads may be called by any thread; store_turn(),
+// store_settle() and store_close() by one at a time.
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/lock.h"
+#include "base/own.h"
+#include "base/str.h"
+
+struct os;
+struct os_dir;
+struct store;
+struct store_log;
+
+// ---- Life
+
+enum store_sync {
+    STORE_SYNC_EACH,  // a turn is answered when it is durable
+    STORE_SYNC_LATER, // answered at once; store_settle() makes it durable
+};
+
+struct store_calls { // what the store asks of its owner; functions may be NULL
+    // There is something for store_turn() to do. Any thread.
+    void (*work)(void *context, struct store *store);
+    void (*synced)(void *context, uint64_t duration_ns, size_t batches);
+    void *context;
+};
+
+struct store_options {
+    str tenant;
+    enum store_sync sync;
+    uint64_t wal_file_bytes;
+    struct store_calls calls;
+};
+
+struct store_report { // what opening found
+    uint64_t events;
+    uint64_t torn_bytes; // cut off the end of the log
+    bool rewritten;      // the log's end was copied to a new file
+};
+
+// Opens the store in `dir`, empty if there is nothing, and recovers all its events.
+// ALS_CORRUPT names the file; nothing is changed then.
+err store_open(KEEPS struct os *os, KEEPS struct os_dir *dir, struct store_options options,
+               struct store_report *ret_report, struct store **ret_store, struct als_why *why);
+// Answers what still waits in the mailbox, makes all durable, and frees. No view may be pinned.
+void store_close(struct store *store);
+AUTO_WITH(store, store_close)
+
+str store_tenant(const struct store *store);
+
+// ---- Appending
+
+// Of one event in an append; the caller fills the first part.
+struct append_event {
+    uint32_t offset; // of its record in `bytes`
+    bool has_id, has_timestamp;
+    int64_t expected_version; // STORE_ANY_VERSION, -1 for "must exist", or the version before it
+    uint64_t entity_hash, type_hash, id_hash; // store_hash_name(), store_hash_id()
+
+    struct index_list *entity, *type; // the writer's
+    als_position position;            // results
+    const uint8_t *record;
+};
+#define STORE_ANY_VERSION INT64_MIN
+
+struct append_condition {
+    str entity, type; // empty: any
+    als_position after;
+};
+
+enum { APPEND_BETWEEN_MAX = 10 };
+
+// One append on its way: an encoded batch with what was demanded, and in the end its fate. The
+// caller owns it and lends it to the store from store_post() until `done`.
+struct append {
+    struct append *next;
+    struct buf bytes; // the batch (event.h); the writer fills in versions and times
+    struct append_event *events;
+    uint32_t count;
+    const struct append_condition *conditions;
+    uint32_t condition_count;
+    // Called once, by the thread that takes the turn; the append is the caller's again.
+    void (*done)(struct append *append);
+
+    err code;
+    struct als_why why;
+    bool duplicate; // stored before: the events' positions and records are those of then
+    als_position first;
+    int64_t recorded_us;
+    uint32_t index; // of the event or condition that was refused
+    als_version actual_version;
+    uint64_t between_total; // ALS_VERSION_CONFLICT, ALS_CONDITION_FAILED
+    uint32_t between_count;
+    als_position between[APPEND_BETWEEN_MAX]; // newest first
+};
+
+uint64_t store_hash_name(const struct store *store, str name);
+uint64_t store_hash_id(const struct store *store, als_id id);
+
+// Puts the append into the mailbox. ALS_QUEUE_FULL at once when too many wait, ALS_STORAGE_FAILED
+// when the log takes no more; `done` is not called then.
+err store_post(struct store *store, struct append *append, struct als_why *why);
+
+// Takes what waits, up to a limit, makes it durable with one sync, publishes and answers.
+// Returns whether more waits.
+bool store_turn(struct store *store);
+
+// Makes durable what was answered before, and marks the log as whole. For idle moments, and for
+// STORE_SYNC_LATER at its interval. Does nothing when there is nothing to say.
+err store_settle(struct store *store, struct als_why *why);
+bool store_is_settled(const struct store *store); // any thread
+bool store_has_failed(const struct store *store); // any thread
+
+// ---- Reading
+
+// What one reader sees: everything up to `position`. A plain value; while it is pinned the records
+// that it leads to stay where they are.
+struct view {
+    struct store *store; // NULL: a tenant without a store, which has no events
+    als_position position;
+};
+struct view view_pin(struct store *store); // NULL is accepted
+void view_unpin(struct view view);
+
+als_position store_position(const struct store *store); // published
+
+enum cursor_path { CURSOR_SCAN, CURSOR_ENTITY, CURSOR_TYPE, CURSOR_ID };
+
+struct cursor_bounds {
+    als_position after; // positions behind this
+    als_position up_to; // and up to this; at most the view's
+    bool descending;
+};
+
+// Walks records of a view in order of positions. The memory is the cursor's own and kept over
+// _reset; one thread.
+struct cursor;
+struct cursor *cursor_new(void); // NULL: no memory
+void cursor_free(struct cursor *cursor);
+AUTO_WITH(cursor, cursor_free)
+
+void cursor_over_all(struct cursor *cursor, struct view view, struct cursor_bounds bounds);
+err cursor_over_entity(struct cursor *cursor, struct view view, str entity,
+                       struct cursor_bounds bounds, struct als_why *why);
+// Any of the types; one that ends in '*' is a prefix.
+err cursor_over_types(struct cursor *cursor, struct view view, const str *types, size_t count,
+                      struct cursor_bounds bounds, struct als_why *why);
+void cursor_over_id(struct cursor *cursor, struct view view, als_id id,
+                    struct cursor_bounds bounds);
+// Whether a type is the pattern, or begins with what stands before the pattern's trailing '*'.
+bool type_matches(str pattern, str type);
+
+enum cursor_path cursor_path(const struct cursor *cursor);
+// The next position, 0 at the end; `*ret_record` is its record.
+als_position cursor_next(struct cursor *cursor, const uint8_t **ret_record);
+
+// The record of a position that the view has.
+const uint8_t *view_record(struct view view, als_position position);
+// The number of events of an entity, which is its version.
+als_version view_version(struct view view, str entity);
+
+enum store_names_of { STORE_ENTITIES, STORE_TYPES };
+struct store_name {
+    str name;
+    uint64_t count;
+    als_position last;
+};
+// Names in bytewise order that begin with `prefix`, behind `after`; at most `count` of them.
+err view_names(struct view view, enum store_names_of of, str prefix, str after,
+               struct store_name *ret_names, size_t count, size_t *ret_found, struct als_why *why);
+
+struct store_stat {
+    uint64_t events, entities, types;
+    uint64_t wal_files, wal_bytes, wal_bytes_allocated, wal_syncs, wal_sync_ns;
+    uint64_t index_bytes;
+    uint64_t waiting;
+};
+// Numbers that may be a turn old. Any thread.
+struct store_stat store_stat(struct store *store);
+
+// ---- Hearing of new positions
+
+// Somebody who wants to know when the store has passed a position. The caller owns the struct and
+// keeps it until it was told or has taken it back.
+struct watch {
+    struct watch *next, *previous;
+    als_position position; // tell when the store has this
+    bool armed;
+    void (*tell)(struct watch *watch); // the writer's thread; the watch is disarmed before
+};
+
+// False when the store has the position already: `tell` is not called then.
+bool store_watch(struct store *store, struct watch *watch);
+// After it returned, `tell` is not called, nor running. Not from within `tell`.
+void store_unwatch(struct store *store, struct watch *watch);
