@@ -69,7 +69,8 @@ struct os {
     // written since the last success, and no later success says anything about it.
     err (*file_sync)(struct os_file *file, struct als_why *why);
     // The first `size` bytes of the file, read-only and shared: later writes show through. `size`
-    // is at most the file's size and the file must not shrink while mapped.
+    // is at most the file's size. The mapping outlives file_close(). What a truncation cuts off
+    // must not be read until the file is that long again.
     err (*file_map)(struct os_file *file, uint64_t size, const uint8_t **ret_bytes,
                     struct als_why *why);
     void (*file_unmap)(struct os *os, const uint8_t *bytes, uint64_t size);

@@ -63,11 +63,13 @@ err wal_open(KEEPS struct os *os, KEEPS struct os_dir *dir, struct wal_options o
 void wal_close(struct wal *wal);
 AUTO_WITH(wal, wal_close)
 
-// Writes a group of batches with one write. With `sync` they are durable when it returns, and so
-// is all before them. ret_bodies[i] is where the body of batch i now lies.
-// ALS_STORAGE_FULL: nothing of the group is in the log, nor will it be after a crash; the next call
-// may succeed. ALS_STORAGE_FAILED: the outcome is unknown and the log takes no more for good.
-// The number of the first batch is `expect_last` + 1, else ALS_FENCED.
+// Writes a group of 1 to TURN_BATCHES_MAX batches with one write. Positions go on without a gap:
+// each batch begins behind the one before it, the log's first at 1; none is empty. With `sync` they
+// are durable when it returns, and so is all before them. ret_bodies[i] is where the body of batch
+// i now lies. ALS_STORAGE_FULL, ALS_NO_MEMORY: nothing of the group is in the log, nor will it be
+// after a crash; the next call may succeed. ALS_STORAGE_FAILED: the outcome is unknown and the log
+// takes no more for good; what was handed out stays readable. The number of the first batch is
+// `expect_last` + 1, else ALS_FENCED.
 err wal_append(struct wal *wal, uint64_t expect_last, const struct wal_draft *drafts, size_t count,
                bool sync, const uint8_t **ret_bodies, struct als_why *why);
 // Makes durable what was appended without sync. ALS_STORAGE_FAILED as above.
