@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request loop: a thread with an epoll, a mailbox and a libmicrohttpd daemon that it turns.
+//
+// The daemon runs in its "external" mode and does nothing unless we call it. Everything below is
+// touched by the loop's own thread alone, except the mailbox, `connections` and what is constant.
+#pragma once
+
+#include "http.h"
+#include "mailbox.h"
+#include "peer.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+// What epoll hands back; NULL is the daemon's own descriptor.
+struct watch {
+    void (*ready)(struct watch *watch, uint32_t events);
+};
+
+struct loop {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    int epoll;
+    int spare_fd; // given up for a moment when descriptors run out, to turn a client away
+    pthread_t thread;
+    struct watch mail;
+    struct mailbox mailbox;
+    struct letter stop;
+    struct peer *arriving; // between MHD_add_connection() and its callback
+    _Atomic uint32_t connections;
+
+    struct http_request *open; // begun and not completed
+    size_t open_count;
+    struct http_request *pool; // free ones
+    size_t pool_bytes;
+
+    struct leaver *lingering;
+    size_t lingering_count;
+
+    bool again; // the daemon has something to do that its time-out does not tell
+    bool stopping;
+    bool cutting; // the grace is over
+    uint64_t cut_at_ns;
+};
+
+struct listener {
+    struct watch watch;
+    struct loop *loop; // whose epoll it is in
+    int fd;
+    char name_space[64];
+    str name;
+};
+
+struct http_server {
+    struct http_options options;
+    struct http_header *headers; // options.headers, copied with NULs behind name and value
+    struct arena kept;           // what the options point to
+    struct peers peers;
+    struct listener *listeners;
+    size_t listener_count;
+    struct loop *loops;
+    unsigned loop_count;
+    unsigned loops_running;
+    struct socket_loop *sockets;
+    uint64_t grace_ns;
+};
+
+err loop_init(struct loop *loop, struct http_server *server, struct als_why *why);
+void loop_deinit(struct loop *loop);
+err loop_start(struct loop *loop, struct als_why *why);
+
+// The listener's clients are accepted by this loop and served by the least busy one.
+err loop_listen(struct loop *loop, struct listener *listener, struct als_why *why);
+
+// Keeps a second descriptor of the connection for a moment and reads what still comes, so that the
+// answer just sent is not lost: closing with unread bytes makes the kernel reset the connection.
+void loop_linger(struct loop *loop, int fd);
+
+void server_complain(struct http_server *server, const char *text);
+uint64_t now_ns(void); // monotonic
