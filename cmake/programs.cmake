@@ -9,3 +9,12 @@ foreach(program allsourced allsource)
                                                  $<TARGET_NAME_IF_EXISTS:room_engine>)
     endif()
 endforeach()
+
+# docs/metrics.md and docs/options.md: `cmake --build build/dev --target print-tables`. Tests compare
+# them with the tables.
+add_executable(print_tables EXCLUDE_FROM_ALL tools/print_tables.c)
+target_link_libraries(print_tables PRIVATE room_metrics room_config)
+add_custom_target(print-tables COMMAND print_tables ${CMAKE_SOURCE_DIR}/docs)
+foreach(program metrics_test config_test)
+    target_compile_definitions(${program} PRIVATE ALLSOURCE_SOURCE="${CMAKE_SOURCE_DIR}")
+endforeach()
