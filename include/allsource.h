@@ -72,6 +72,7 @@ enum als_notice_kind {
     ALS_NOTICE_STORAGE_FAILED, // the disk failed: this tenant takes no more appends until restart
     ALS_NOTICE_STORAGE_FULL,   // an append was refused for want of space
     ALS_NOTICE_RECOVERED,      // a tenant's store was opened
+    ALS_NOTICE_DAMAGED,        // a tenant's store cannot be opened; the others are
 };
 
 struct als_notice {
@@ -103,9 +104,9 @@ struct als_options {
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
-// it. A NULL directory keeps everything in a temporary one that als_close() removes. Stores are
-// recovered when they are first used, at the latest; a damaged one fails its own calls with
-// ALS_CORRUPT and no others. `options` may be NULL.
+// it. A NULL directory keeps everything in a temporary one that als_close() removes. All
+// stores are recovered before it returns; a damaged one fails its own calls with ALS_CORRUPT and
+// no others. `options` may be NULL.
 ALS_API enum als_err als_open(const char *directory, const struct als_options *options,
                               struct als **ret_als, struct als_why *why);
 // Finishes the appends that were taken, makes everything durable and frees. All cursors, states

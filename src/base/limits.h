@@ -21,7 +21,8 @@ enum {
     BATCH_CONDITIONS_MAX = 100, // conditions of one append
     CONFLICT_EVENTS_MAX = 10,   // how many of the events in between a conflict names
     QUERY_TYPES_MAX = 64,       // repeated event_type of one query
-    CURSOR_TYPES_MAX = 65536,     // types that the prefixes of one query may stand for
+    CURSOR_TYPES_MAX = 65536,   // types that the prefixes of one query may stand for
+    NAMES_PAGE_MAX = 10000,     // names of one page of entities or types
     STATE_HISTORY_EVENTS_MAX = 1000,
 
     TENANTS_DEFAULT_MAX = 1000,

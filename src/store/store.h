@@ -90,6 +90,7 @@ struct append {
     uint32_t condition_count;
     // Called once, by the thread that takes the turn; the append is the caller's again.
     void (*done)(struct append *append);
+    void *owner; // the caller's
 
     err code;
     struct als_why why;

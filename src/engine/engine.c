@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening and closing, and the small functions of <allsource.h>.
+//
+// The data directory: LOCK, and tenants/NAME/ with a store each (docs/formats/layout.md).
+#include "engine/engine.h"
+
+#include "event/event.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *als_version_text(void)
+{
+    return ALLSOURCE_VERSION;
+}
+
+const char *als_err_code(enum als_err code)
+{
+    return (unsigned)code < ALS_ERR_COUNT ? err_code(code) : "unknown";
+}
+
+int als_err_http(enum als_err code)
+{
+    return (unsigned)code < ALS_ERR_COUNT ? err_http(code) : 500;
+}
+
+const char *als_err_prefix(enum als_err code)
+{
+    return (unsigned)code < ALS_ERR_COUNT ? err_prefix(code) : "";
+}
+
+enum als_err als_check_type(als_str type, struct als_why *why)
+{
+    return event_check_type(type, why);
+}
+
+enum als_err als_check_entity(als_str entity, struct als_why *why)
+{
+    return event_check_entity(entity, why);
+}
+
+enum als_err als_check_tenant(als_str tenant, struct als_why *why)
+{
+    return event_check_tenant(tenant, why);
+}
+
+static err checked_options(const struct als_options *given, struct als_options *ret_options,
+                           struct als_why *why)
+{
+    struct als_options options = ALS_OPTIONS_INIT;
+    if (given) {
+        CHECK_SIZED(given, "options", why);
+        options = *given;
+    }
+    options.writers = options.writers ? options.writers : 1;
+    options.tenants_max = options.tenants_max ? options.tenants_max : TENANTS_DEFAULT_MAX;
+    options.batch_events_max =
+        options.batch_events_max ? options.batch_events_max : BATCH_EVENTS_MAX;
+    options.event_bytes_max = options.event_bytes_max ? options.event_bytes_max : EVENT_BYTES_MAX;
+    options.wal_file_bytes =
+        options.wal_file_bytes ? options.wal_file_bytes : WAL_FILE_BYTES_DEFAULT;
+    if (options.writers > WRITERS_MAX)
+        return FAIL(why, ALS_INVALID_INPUT, "options.writers: %u, at most %d", options.writers,
+                    WRITERS_MAX);
+    if (options.wal_file_bytes < WAL_FILE_BYTES_MIN || options.wal_file_bytes > WAL_FILE_BYTES_MAX)
+        return FAIL(why, ALS_INVALID_INPUT, "options.wal_file_bytes: %llu, from %llu to %llu",
+                    (unsigned long long)options.wal_file_bytes,
+                    (unsigned long long)WAL_FILE_BYTES_MIN, (unsigned long long)WAL_FILE_BYTES_MAX);
+    if (options.event_bytes_max > BATCH_BYTES_MAX / 2)
+        return FAIL(why, ALS_INVALID_INPUT, "options.event_bytes_max: %llu, at most %llu",
+                    (unsigned long long)options.event_bytes_max,
+                    (unsigned long long)BATCH_BYTES_MAX / 2);
+    if ((unsigned)options.durability > ALS_DURABILITY_NONE)
+        return FAIL(why, ALS_INVALID_INPUT, "options.durability is no such value");
+    *ret_options = options;
+    return ALS_OK;
+}
+
+static void als_free(struct als *als)
+{
+    als_close(als);
+}
+AUTO_WITH(als, als_free)
+
+static struct als *als_new(struct als_options options)
+{
+    struct als *als = calloc(1, sizeof *als);
+    if (!als)
+        return NULL;
+    als->os = os_posix();
+    als->options = options;
+    lock_init(&als->tenants_lock, LOCK_ENGINE);
+    lock_init(&als->run_lock, LOCK_RUN_QUEUE);
+    lock_init(&als->slots_lock, LOCK_SLOTS);
+    lock_init(&als->pool_lock, LOCK_POOL);
+    lock_init(&als->whens_lock, LOCK_WAITER);
+    signal_init(&als->work);
+    signal_init(&als->tick);
+    return als;
+}
+
+static err make_ephemeral(struct als *als, struct als_why *why)
+{
+    snprintf(als->ephemeral, sizeof als->ephemeral, "/tmp/allsource-XXXXXX");
+    if (!mkdtemp(als->ephemeral)) {
+        als->ephemeral[0] = '\0';
+        return FAIL(why, ALS_STORAGE, "a temporary directory cannot be made in /tmp");
+    }
+    return ALS_OK;
+}
+
+enum als_err als_open(const char *directory, const struct als_options *options,
+                      struct als **ret_als, struct als_why *why)
+{
+    if (!ret_als)
+        return FAIL(why, ALS_INVALID_INPUT, "ret_als is NULL");
+    struct als_options checked;
+    TRY(checked_options(options, &checked, why));
+    AUTO(als) als = als_new(checked);
+    if (!als)
+        return FAIL(why, ALS_NO_MEMORY, "the engine cannot be made");
+    if (!directory)
+        TRY(make_ephemeral(als, why));
+    str path = str_of(directory ? directory : als->ephemeral);
+    TRY(als->os->dir_open(als->os, NULL, path, true, &als->dir, why));
+    TRY(als->os->dir_lock(als->dir, S("LOCK"), &als->lock_file, why));
+    TRY(als->os->dir_open(als->os, als->dir, S("tenants"), true, &als->tenants_dir, why));
+    TRY(tenants_open(als, why));
+    TRY(writers_start(als, why));
+    *ret_als = MOVE(als);
+    return ALS_OK;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info, (void)kind, (void)place;
+    return remove(path);
+}
+
+void als_close(struct als *als)
+{
+    if (!als)
+        return;
+    writers_stop(als);
+    whens_expire(als, UINT64_MAX);
+    pools_free(als);
+    tenants_close(als);
+    slots_free(als);
+    if (als->tenants_dir)
+        als->os->dir_close(als->tenants_dir);
+    if (als->lock_file)
+        als->os->file_close(als->lock_file);
+    if (als->dir)
+        als->os->dir_close(als->dir);
+    if (als->ephemeral[0])
+        (void)nftw(als->ephemeral, remove_entry, 16, FTW_DEPTH | FTW_PHYS); // it is only temporary
+    signal_deinit(&als->work);
+    signal_deinit(&als->tick);
+    lock_deinit(&als->tenants_lock);
+    lock_deinit(&als->run_lock);
+    lock_deinit(&als->slots_lock);
+    lock_deinit(&als->pool_lock);
+    lock_deinit(&als->whens_lock);
+    free(als);
+}
+
+enum als_err als_ready(struct als *als, struct als_why *why)
+{
+    for (struct tenant *tenant = atomic_load(&als->tenants); tenant; tenant = tenant->next) {
+        struct store *store = atomic_load(&tenant->store);
+        if (store && store_has_failed(store))
+            return FAIL(why, ALS_STORAGE_FAILED,
+                        "the disk of tenant '%.*s' has failed: it is read-only until the server "
+                        "is restarted",
+                        STR(tenant_name(tenant)));
+    }
+    return ALS_OK;
+}
+
+enum als_err als_tenants(struct als *als, als_each_tenant *each, void *context, struct als_why *why)
+{
+    if (!each)
+        return FAIL(why, ALS_INVALID_INPUT, "each is NULL");
+    for (struct tenant *tenant = atomic_load(&als->tenants); tenant; tenant = tenant->next)
+        if (atomic_load(&tenant->store) && !each(context, tenant_name(tenant)))
+            break;
+    return ALS_OK;
+}
+
+static void add_stat(struct als_stats *stats, struct store *store)
+{
+    struct store_stat stat = store_stat(store);
+    stats->tenants++;
+    stats->events += stat.events;
+    stats->entities += stat.entities;
+    stats->types += stat.types;
+    stats->ingested += stat.events;
+    stats->position += stat.events;
+    stats->wal_files += stat.wal_files;
+    stats->wal_bytes += stat.wal_bytes;
+    stats->wal_bytes_allocated += stat.wal_bytes_allocated;
+    stats->wal_syncs += stat.wal_syncs;
+    stats->wal_sync_ns += stat.wal_sync_ns;
+    stats->index_bytes += stat.index_bytes;
+    stats->queue_waiting += stat.waiting;
+    stats->failed += store_has_failed(store);
+}
+
+enum als_err als_stats(struct als *als, als_str tenant_slice, struct als_stats *ret_stats,
+                       struct als_why *why)
+{
+    struct als_stats stats = {0};
+    if (!ret_stats)
+        return FAIL(why, ALS_INVALID_INPUT, "ret_stats is NULL");
+    if (tenant_slice.len) {
+        struct store *store;
+        TRY(tenant_store(als, tenant_slice, &store, why));
+        if (store)
+            add_stat(&stats, store);
+    } else {
+        struct tenant *tenant = atomic_load(&als->tenants);
+        for (; tenant; tenant = tenant->next)
+            if (atomic_load(&tenant->store))
+                add_stat(&stats, atomic_load(&tenant->store));
+    }
+    *ret_stats = stats;
+    return ALS_OK;
+}

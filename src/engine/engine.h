@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts the rooms together, owns the threads, implements <allsource.h>.
+//
+// A tenant is a name and, once something was appended to it, a store. The map of tenants only
+// grows; a tenant's store is set once. Writer threads take turns over the tenants that have work;
+// the ticker settles logs that have been quiet and ends waits that are over.
+#pragma once
+
+#include <allsource.h>
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "base/lock.h"
+#include "base/own.h"
+#include "base/rand.h"
+#include "os/os.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+enum { TENANT_BUCKETS = 1024, WRITERS_MAX = 64, TICK_MS = 50 };
+
+enum tenant_run { TENANT_IDLE, TENANT_QUEUED, TENANT_RUNNING, TENANT_RUNNING_AGAIN };
+
+struct tenant {
+    struct tenant *next_in_bucket, *next; // all tenants, newest first
+    struct als *als;
+    struct os_dir *dir;            // NULL before the store is made
+    _Atomic(struct store *) store; // NULL: nobody has appended yet
+    err damage;                    // why the store cannot be opened, or ALS_OK
+    struct als_why damage_why;
+    struct wait *waits; // for the store to be made; guarded by LOCK_ENGINE
+
+    struct tenant *next_queued; // these three guarded by the run queue's lock
+    enum tenant_run run;
+    bool settle;
+    als_position quiet_since; // the ticker's
+
+    uint8_t name_len;
+    char name[TENANT_BYTES_MAX + 1];
+};
+
+// Somebody who waits for a tenant's store to be made.
+struct wait {
+    struct wait *next;
+    bool waiting;
+    void (*born)(struct wait *wait, struct store *store); // under LOCK_ENGINE
+};
+
+struct slot {             // an append with the memory it needs, reused
+    struct append append; // first: the store hands it back
+    struct slot *next_free;
+    struct als *als;
+    als_done *done;
+    void *context;
+    size_t event_room, appended_room;
+    struct als_appended *appended;
+    struct arena texts; // of the conditions
+    struct rand random;
+};
+
+struct when {
+    struct when *next;
+    struct als *als;
+    struct tenant *tenant;
+    struct wait wait;
+    struct watch watch;
+    uint64_t deadline_ns;
+    _Atomic bool over;  // told, or about to be
+    bool linked, fired; // guarded by LOCK_WAITER
+    void (*reached)(void *context, bool reached);
+    void *context;
+};
+
+struct als {
+    struct os *os;
+    struct als_options options;
+    struct os_dir *dir, *tenants_dir;
+    struct os_file *lock_file;
+    char ephemeral[64]; // the temporary directory, or empty
+
+    struct lock tenants_lock; // LOCK_ENGINE: guards the map, waits, and the making of stores
+    struct tenant *buckets[TENANT_BUCKETS];
+    _Atomic(struct tenant *) tenants;
+    uint32_t tenant_count; // with a store, or damaged
+
+    struct lock run_lock; // LOCK_RUN_QUEUE
+    struct signal work, tick;
+    struct tenant *first_queued, *last_queued;
+    bool stopping, tick_wanted;
+    pthread_t writers[WRITERS_MAX], ticker;
+    uint32_t writer_count;
+    bool ticker_started;
+
+    struct lock slots_lock; // LOCK_SLOTS
+    struct slot *free_slots;
+    uint32_t slot_count;
+
+    struct lock pool_lock; // LOCK_POOL
+    struct als_cursor *free_cursors;
+    struct als_state *free_states;
+
+    struct lock whens_lock; // LOCK_WAITER
+    struct when *whens;
+};
+
+static inline str tenant_name(const struct tenant *tenant)
+{
+    return (str){tenant->name, tenant->name_len};
+}
+
+// tenant.c
+err tenants_open(struct als *als, struct als_why *why); // recovers all that exist
+void tenants_close(struct als *als);
+// NULL when there is none of this name yet, which is no error. Checks the name.
+err tenant_find(struct als *als, als_str name, struct tenant **ret_tenant, struct als_why *why);
+// With a store in the end; made if need be.
+err tenant_make(struct als *als, als_str name, struct tenant **ret_tenant, struct als_why *why);
+// Perhaps without a store.
+err tenant_await(struct als *als, als_str name, struct tenant **ret_tenant, struct als_why *why);
+// The store to read from, NULL for no events, or the tenant's damage.
+err tenant_store(struct als *als, als_str name, struct store **ret_store, struct als_why *why);
+void notice(struct als *als, enum als_notice_kind kind, str tenant, uint64_t count,
+            const char *text);
+
+// The name of a tenant's directory: itself, with bytes beyond ASCII as =XX. `space` holds it.
+enum { TENANT_DIRECTORY_MAX = 3 * TENANT_BYTES_MAX + 1 };
+str tenant_directory(str name, char space[static TENANT_DIRECTORY_MAX]);
+bool tenant_of_directory(str directory, char name[static TENANT_BYTES_MAX], size_t *ret_len);
+
+// writer.c
+err writers_start(struct als *als, struct als_why *why);
+void writers_stop(struct als *als); // when it returns, all appends taken have been answered
+void schedule(void *tenant, struct store *store);
+void tick_soon(struct als *als);
+
+// append.c
+void slots_free(struct als *als);
+
+// read.c, state.c
+void pools_free(struct als *als);
+void states_free(struct als *als);
+
+// follow.c
+void whens_expire(struct als *als, uint64_t now_ns); // UINT64_MAX: all of them
+bool whens_any(struct als *als);
+
+static inline err bad_size(const char *what, struct als_why *why)
+{
+    return FAIL(why, ALS_INVALID_INPUT, "%s is missing or its size is not set (use the _INIT)",
+                what);
+}
+#define CHECK_SIZED(options, what, why)                                                            \
+    do {                                                                                           \
+        if (!(options) || (options)->size < sizeof *(options))                                     \
+            return bad_size((what), (why));                                                        \
+    } while (0)
