@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life and death: engine first, then the doors; doors first, then the engine.
+#include "server/server.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "http/http.h"
+#include "metrics/metrics.h"
+#include "os/os.h"
+#include "server/call.h"
+#include "server/entry.h"
+
+#include <stdlib.h>
+
+enum {
+    SERVER_ARENA_BLOCK = 4 << 10,
+    SERVER_ARENA_MAX = 64 << 10,
+    HEADER_BYTES_MAX = 16 << 10,
+    SOCKET_MESSAGE_BYTES_MAX = 64 << 10, // clients only send filters
+};
+
+// Beside a request's body: the tape of its JSON, its drafts and what they became.
+#define REQUEST_ARENA_EXTRA MIB(128)
+
+static void notice(void *context, const struct als_notice *told)
+{
+    static const struct {
+        enum log_level level;
+        const char *msg;
+    } kinds[] = {
+        [ALS_NOTICE_TORN_END] = {LOG_WARN, "torn end of the log cut"},
+        [ALS_NOTICE_STORAGE_FAILED] = {LOG_ERROR, "storage failed"},
+        [ALS_NOTICE_STORAGE_FULL] = {LOG_ERROR, "storage full"},
+        [ALS_NOTICE_RECOVERED] = {LOG_INFO, "tenant opened"},
+    };
+    struct server *server = context;
+    char text[LOG_QUOTED_MAX];
+    if (told->kind == ALS_NOTICE_TORN_END)
+        metrics_add(server->metrics, METRIC_wal_recovery_truncated_bytes, told->count, NULL);
+    LOG_LINE(kinds[told->kind].level, kinds[told->kind].msg, "tenant=%.*s count=%llu what=%s",
+             STR(told->tenant), (unsigned long long)told->count,
+             log_quoted(str_of(told->text), text));
+}
+
+static void synced(void *context, uint64_t duration_ns, size_t appends)
+{
+    (void)appends;
+    struct server *server = context;
+    metrics_observe_ns(server->metrics, METRIC_wal_sync_duration_seconds, duration_ns, NULL);
+}
+
+// Adds to a counter what is new since the last exposition; several may run at once.
+static void catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
+                     uint64_t now)
+{
+    uint64_t before = atomic_load(seen);
+    while (before < now && !atomic_compare_exchange_weak(seen, &before, now))
+        ;
+    if (before < now)
+        metrics_add(metrics, metric, now - before, NULL);
+}
+
+static void refresh(void *context, struct metrics *metrics)
+{
+    struct server *server = context;
+    struct als_stats stats = {};
+    if (als_stats(server->als, (str){NULL, 0}, &stats, NULL) == ALS_OK) {
+        metrics_set(metrics, METRIC_storage_events_total, (double)stats.events);
+        metrics_set(metrics, METRIC_storage_entities_total, (double)stats.entities);
+        metrics_set(metrics, METRIC_storage_size_bytes, (double)stats.wal_bytes);
+        metrics_set(metrics, METRIC_storage_failed, (double)stats.failed);
+        metrics_set(metrics, METRIC_tenants_open, (double)stats.tenants);
+        metrics_set(metrics, METRIC_wal_segments_total, (double)stats.wal_files);
+    }
+    struct http_server *http = atomic_load(&server->http);
+    if (!http)
+        return;
+    struct http_socket_stat sockets = http_socket_stat(http);
+    metrics_set(metrics, METRIC_websocket_connections_active, (double)sockets.open);
+    catch_up(metrics, METRIC_websocket_connections_total, &server->seen_opened,
+             sockets.opened_total);
+    catch_up(metrics, METRIC_websocket_messages_sent, &server->seen_sent, sockets.messages_sent);
+    catch_up(metrics, METRIC_websocket_errors_total, &server->seen_errors, sockets.errors);
+}
+
+// That it was meant has been checked; it is still said.
+static void warn_of_exposure(const struct config *config)
+{
+    for (size_t i = 0; i < config->listen_count; i++)
+        if (!config_is_loopback(config->listen[i]))
+            LOG_LINE(LOG_WARN, "insecure", "address=%.*s why=\"no authentication, no TLS\"",
+                     STR(config->listen[i]));
+}
+
+static enum als_durability durability(const struct config *config)
+{
+    switch (config->durability_kind) {
+    case CONFIG_DURABILITY_INTERVAL:
+        return ALS_DURABILITY_INTERVAL;
+    case CONFIG_DURABILITY_NONE:
+        return ALS_DURABILITY_NONE;
+    case CONFIG_DURABILITY_SYNC:
+        break;
+    }
+    return ALS_DURABILITY_SYNC;
+}
+
+static err open_engine(struct server *server, const struct config *config, struct als_why *why)
+{
+    struct als_options options = ALS_OPTIONS_INIT;
+    options.durability = durability(config);
+    options.interval_ms = config->durability_interval_ms;
+    options.writers = (uint32_t)config->writers;
+    options.tenants_max = (uint32_t)config->tenants_max;
+    options.batch_events_max = (uint32_t)config->batch_events_max;
+    options.event_bytes_max = config->event_bytes_max;
+    options.wal_file_bytes = config->wal_file_bytes;
+    options.notice = notice;
+    options.synced = synced;
+    options.context = server;
+    str directory = arena_copy(&server->arena, config->data_dir); // with a NUL behind it
+    if (!directory.ptr)
+        return FAIL(why, ALS_INVALID_INPUT, "the name of the data directory is too long");
+    TRY(als_open(config->ephemeral ? NULL : directory.ptr, &options, &server->als, why));
+
+    // Other tenants are recovered when they are first used, and damage of one is its own; but a
+    // server whose only store is damaged says so before it listens.
+    struct als_stats stats;
+    return als_stats(server->als, S("default"), &stats, why);
+}
+
+static err open_doors(struct server *server, const struct config *config, struct als_why *why)
+{
+    static const struct http_header headers[] = {
+        {{"Access-Control-Allow-Origin", 27}, {"*", 1}},
+        {{"Vary", 4},
+         {"origin, access-control-request-method, access-control-request-headers", 69}},
+        {{"X-Content-Type-Options", 22}, {"nosniff", 7}},
+    };
+    struct http_options options = {
+        .addresses = config->listen,
+        .address_count = config->listen_count,
+        .threads = (unsigned)config->threads,
+        .connections_max = (uint32_t)config->connections_max,
+        .connections_address_max = (uint32_t)config->connections_address_max,
+        .idle_s_max = (uint32_t)config->idle_s_max,
+        .body_bytes_max = config->request_bytes_max,
+        .header_bytes_max = HEADER_BYTES_MAX,
+        .arena_bytes_max = config->request_bytes_max + REQUEST_ARENA_EXTRA,
+        .sockets_max = (uint32_t)config->sockets_max,
+        .socket_stall_ms_max = (uint32_t)config->stall_ms_max,
+        .socket_ping_ms = (uint32_t)config->ping_ms,
+        .socket_message_bytes_max = SOCKET_MESSAGE_BYTES_MAX,
+        .headers = headers,
+        .header_count = COUNT_OF(headers),
+        .head = entry_head,
+        .whole = entry_whole,
+        .context = server,
+        .done = entry_done,
+        .complain = entry_complain,
+    };
+    struct http_server *http;
+    TRY(http_server_start(options, &http, why));
+    atomic_store(&server->http, http);
+    return ALS_OK;
+}
+
+static struct server *server_new(const struct config *config)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        return NULL;
+    arena_init(&server->arena, SERVER_ARENA_BLOCK, SERVER_ARENA_MAX);
+    lock_init(&server->lock, LOCK_SERVER);
+    server->os = os_posix();
+    server->metrics = metrics_new();
+    server->address_count = config->listen_count;
+    server->event_bytes_max = config->event_bytes_max;
+    server->batch_events_max = config->batch_events_max;
+    server->sockets_max = (uint32_t)config->sockets_max;
+    server->stop_ms_max = (uint32_t)config->shutdown_ms_max;
+    return server;
+}
+
+err server_start(const struct config *config, struct server **ret_server, struct als_why *why)
+{
+    warn_of_exposure(config);
+    AUTO(server) server = server_new(config);
+    if (!server || !server->metrics)
+        return FAIL(why, ALS_NO_MEMORY, "no memory for the server");
+    TRY(open_engine(server, config, why));
+    metrics_on_print(server->metrics, refresh, server);
+    TRY(open_doors(server, config, why));
+    *ret_server = MOVE(server);
+    return ALS_OK;
+}
+
+void server_stop(struct server *server)
+{
+    if (!server)
+        return;
+    struct http_server *http = atomic_load(&server->http);
+    reading_stop(server);
+    if (http)
+        http_server_stop(http, server->stop_ms_max);
+    als_close(server->als);
+    metrics_free(server->metrics);
+    lock_deinit(&server->lock);
+    arena_deinit(&server->arena);
+    free(server);
+}
+
+size_t server_address_count(const struct server *server)
+{
+    return server->address_count;
+}
+
+str server_address(const struct server *server, size_t index, char space[static 64])
+{
+    return http_server_address(atomic_load(&server->http), index, space);
+}
+
+void server_turn(struct server *server)
+{
+    sse_turn(server);
+}

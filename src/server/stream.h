@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// What WebSocket and Server-Sent Events streams share: where they begin and what passes.
+#pragma once
+
+#include "server/call.h"
+#include "server/filter.h"
+
+struct stream_start {
+    struct als_follow follow; // without its wake
+    struct filter filter;     // the follow points into it
+};
+
+// Filters entity_id and event_type, tenant, from_position (events behind it; 0: from the beginning;
+// absent: new ones only).
+err stream_read(struct call *call, struct stream_start *start, struct flaw *flaw);
