@@ -262,7 +262,7 @@ err option_set(const struct option *option, str value, struct place place, struc
         *option_switch(option, config) = str_equal(value, S("true"));
         break;
     case OPTION_GROUP:
-        assert(!"a group has no value");
+        assert(false); // has no value, and no name to be found by
     }
     *option_source(option, config) = place.source;
     return ALS_OK;
