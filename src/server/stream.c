@@ -4,7 +4,7 @@
 #include "http/http.h"
 #include "server/tenant.h"
 
-err stream_read(struct call *call, struct stream_start *start, struct flaw *flaw)
+err stream_start_read(struct call *call, struct stream_start *start, struct flaw *flaw)
 {
     struct params params = {};
     struct als_follow *follow = &start->follow;

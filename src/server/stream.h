@@ -12,4 +12,4 @@ struct stream_start {
 
 // Filters entity_id and event_type, tenant, from_position (events behind it; 0: from the beginning;
 // absent: new ones only).
-err stream_read(struct call *call, struct stream_start *start, struct flaw *flaw);
+err stream_start_read(struct call *call, struct stream_start *start, struct flaw *flaw);

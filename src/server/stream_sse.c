@@ -132,7 +132,7 @@ static err read_last_id(struct call *call, struct als_follow *follow, struct fla
 static err open_stream(struct call *call, struct sse *sse, struct flaw *flaw)
 {
     struct stream_start start;
-    TRY(stream_read(call, &start, flaw));
+    TRY(stream_start_read(call, &start, flaw));
     TRY(read_last_id(call, &start.follow, flaw));
     start.follow.wake = wake;
     start.follow.context = sse;

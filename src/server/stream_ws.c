@@ -91,7 +91,7 @@ void stream_socket(struct call *call)
     struct stream_start *start = call_state_new(call, sizeof *start);
     if (!start)
         return;
-    err code = stream_read(call, start, &flaw);
+    err code = stream_start_read(call, start, &flaw);
     if (code) {
         reply_flaw(call, code, &flaw);
         return;
