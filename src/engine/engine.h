@@ -66,8 +66,8 @@ struct when {
     struct wait wait;
     struct watch watch;
     uint64_t deadline_ns;
-    _Atomic bool over;  // told, or about to be
-    bool linked, fired; // guarded by LOCK_WAITER
+    _Atomic bool over; // claimed by whoever ends it
+    _Atomic uint32_t refs;
     void (*reached)(void *context, bool reached);
     void *context;
 };

@@ -161,10 +161,17 @@ als_position als_follower_position(const struct als_follower *follower)
 
 // ---- als_when()
 
-// Takes the wait out of the list, so that exactly one of position, time and closing ends it.
+// Exactly one of position, time and closing ends a wait: the one that claims it. It is freed when
+// als_when() has let go of it, too, for it may be over before everything is set up.
 static bool when_claim(struct when *when)
 {
     return !atomic_exchange(&when->over, true);
+}
+
+static void when_unref(struct when *when)
+{
+    if (atomic_fetch_sub(&when->refs, 1) == 1)
+        free(when);
 }
 
 static void when_unlink(struct when *when)
@@ -186,7 +193,7 @@ static void when_told(struct watch *watch)
         return; // the ticker has it and waits for us in store_unwatch()
     when_unlink(when);
     when->reached(when->context, true);
-    free(when);
+    when_unref(when);
 }
 
 static void when_born(struct wait *wait, struct store *store)
@@ -218,15 +225,20 @@ static struct when *take_expired(struct als *als, uint64_t now_ns)
     return expired;
 }
 
+static void when_disarm(struct when *when)
+{
+    forget_birth(when->tenant, &when->wait);
+    struct store *store = atomic_load(&when->tenant->store);
+    if (store)
+        store_unwatch(store, &when->watch);
+}
+
 void whens_expire(struct als *als, uint64_t now_ns)
 {
     for (struct when *when; (when = take_expired(als, now_ns)) != NULL;) {
-        forget_birth(when->tenant, &when->wait);
-        struct store *store = atomic_load(&when->tenant->store);
-        if (store)
-            store_unwatch(store, &when->watch);
+        when_disarm(when);
         when->reached(when->context, false);
-        free(when);
+        when_unref(when);
     }
 }
 
@@ -246,6 +258,7 @@ enum als_err als_when(struct als *als, als_str tenant_slice, als_position positi
     struct when *when = calloc(1, sizeof *when);
     if (!when)
         return FAIL(why, ALS_NO_MEMORY, "the wait for position %llu", (unsigned long long)position);
+    atomic_store(&when->refs, 2); // ours, and that of whoever ends it
     when->als = als;
     when->tenant = tenant;
     when->reached = reached;
@@ -260,5 +273,8 @@ enum als_err als_when(struct als *als, als_str tenant_slice, als_position positi
     tick_soon(als);
     if (!await_birth(tenant, &when->wait))
         when_born(&when->wait, atomic_load(&tenant->store));
+    if (atomic_load(&when->over))
+        when_disarm(when); // it ended before it was armed
+    when_unref(when);
     return ALS_OK;
 }
