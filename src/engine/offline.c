@@ -101,23 +101,19 @@ struct verifying {
 // What the log's verdict means to the one who asked.
 static err code_of(const struct wal_verdict *verdict)
 {
-    switch (verdict->finding) {
-    case WAL_SOUND:
+    if (verdict->finding == WAL_SOUND)
         return ALS_OK;
-    case WAL_TORN:
-        return ALS_STORAGE;
-    case WAL_DAMAGED:
-        break;
-    }
-    return ALS_CORRUPT;
+    return verdict->finding == WAL_TORN ? ALS_STORAGE : ALS_CORRUPT;
 }
 
 static void verify_tenant(struct place *place, str directory, struct als_finding *finding,
                           struct wal_verdict *verdict)
 {
     struct check check = {.versions = index_new(1, 0)};
-    finding->code = check.versions ? enter_tenant(place, directory, &finding->why)
-                                   : FAIL(&finding->why, ALS_NO_MEMORY, "the versions");
+    if (check.versions)
+        finding->code = enter_tenant(place, directory, &finding->why);
+    else
+        finding->code = FAIL(&finding->why, ALS_NO_MEMORY, "the versions");
     if (finding->code == ALS_OK)
         finding->code =
             wal_verify(place->os, place->log, check_batch, &check, verdict, &finding->why);
