@@ -19,6 +19,7 @@ from harness import (
     fresh,
     instant,
     is_time,
+    read_head,
     read_json,
     refuse_sanitizers,
     refused,
@@ -367,15 +368,9 @@ def test_a_hundred_waiting_readers_hold_no_thread():
     check(threads < 40, f"{threads} threads")
     client.append("a")
     for link in waiting:
-        status, _, headers = _head_of(link)
+        status, _, headers = read_head(link._stream)
         equal((status, headers["content-type"]), (200, JSON_TYPE), "answer")
         link.close()
-
-
-def _head_of(link):
-    from harness import read_head
-
-    return read_head(link._stream)
 
 
 # ---- Big answers
