@@ -47,7 +47,7 @@ struct json_doc {
 };
 
 struct json_options {
-    uint32_t depth_max;  // containers within containers; 0 means JSON_DEPTH_MAX
+    uint32_t depth_max;  // containers within containers, at most JSON_DEPTH_CAP; 0: JSON_DEPTH_MAX
     uint32_t span_depth; // 0: only the root's node; 1: its children ...; UINT32_MAX: all
 };
 
@@ -67,7 +67,8 @@ err json_check(str text, uint32_t depth_max, struct als_why *why);
 
 // Finds the first complete JSON value at the start of `text`, of any kind, which is checked:
 // `*ret_len` is its length with the white space before it. For texts that arrive in pieces:
-// ALS_OK with 0 when it may be complete only with more bytes.
+// ALS_OK with 0 when it may be complete only with more bytes (a number is complete when something
+// follows it). A value that grows piece by piece is read again from its start with each.
 err json_first_value(str text, uint32_t depth_max, size_t *ret_len, struct als_why *why);
 
 // ---- Walking a tape. A node is valid while the document's text and arena live.
@@ -100,7 +101,7 @@ bool json_key_is(const struct json_doc *doc, const struct json_node *node, str k
 str json_text(const struct json_doc *doc, const struct json_node *node, struct arena *arena);
 str json_key_text(const struct json_doc *doc, const struct json_node *node, struct arena *arena);
 // Unescapes the content (without quotes) of a checked string; `target` has room for content.len
-// bytes. Returns the length.
+// bytes and may be content.ptr itself. Returns the length.
 size_t json_unescape(str content, char *target);
 
 // False when the number is not an integer or does not fit ("1.0" and "1e2" are not integers).
@@ -110,7 +111,8 @@ bool json_to_u64(str number, uint64_t *ret_value);
 double json_to_double(str number);
 
 // Copies a checked value without its insignificant white space; `target` has room for value.len
-// bytes. Returns the length.
+// bytes and may be value.ptr itself. Returns the length. A value whose node is not `spaced` has
+// none.
 size_t json_minify(str value, char *target);
 
 // The same value, whatever the spelling: keys in any order, the last of a doubled key counts,
