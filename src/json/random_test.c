@@ -89,14 +89,14 @@ static void put_random_scalar(struct buf *buf, struct rand *rand)
 
 static void put_random_value(struct buf *buf, struct rand *rand, int depth, bool laid_out)
 {
-    uint64_t kind = depth ? rand_below(rand, 3) : 2;
+    uint64_t kind = depth ? rand_below(rand, depth > 3 ? 2 : 3) : 2;
     put_space(buf, rand, laid_out);
     if (kind == 2) {
         put_random_scalar(buf, rand);
     } else {
         buf_put_char(buf, "[{"[kind]);
         put_space(buf, rand, laid_out);
-        for (uint64_t i = 0, count = rand_below(rand, 5); i < count; i++) {
+        for (uint64_t i = 0, count = rand_below(rand, 7); i < count; i++) {
             if (i)
                 buf_put_char(buf, ',');
             put_space(buf, rand, laid_out);
@@ -114,7 +114,7 @@ static void put_random_value(struct buf *buf, struct rand *rand, int depth, bool
 
 static void damage(struct buf *buf, struct rand *rand)
 {
-    static const char bytes[] = "\"\\{}[]:,0123456789.eE+-tfn \n\x01\x80\xc3\xff/'\x7f";
+    static const char bytes[] = "\"\\{}[]:,0123456789.eE+-tfn \n\x01\x1f\x80\xc3\xff/'\x7f";
     for (uint64_t i = rand_below(rand, 3); i > 0 && buf->len > 2; i--) {
         size_t place = rand_below(rand, buf->len);
         char byte = bytes[rand_below(rand, sizeof bytes)];
