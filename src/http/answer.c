@@ -10,6 +10,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+enum { STREAM_BLOCK_BYTES = 64 << 10 };
+
 // A client's path or header value may stand in an answer's header, so what the daemon refuses to
 // carry (line breaks, empty values) is left out.
 static void add_header(struct http_request *request, struct MHD_Response *response, str name,
@@ -79,10 +81,14 @@ void http_answer_stream(struct http_request *request, struct http_answer answer,
     request->source = source;
     request->streaming = true;
     buf_reset(&request->out);
-    request_respond(
-        request,
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64 << 10, stream_read, request, NULL),
-        &answer);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, stream_read, request, NULL);
+    if (response && str_equal(request->method, S("HEAD"))) {
+        // In chunks, the daemon would send the last one, though a HEAD has no body.
+        (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+        request->close_after = true;
+    }
+    request_respond(request, response, &answer);
     request_tell(request);
 }
 
@@ -104,16 +110,16 @@ static void stream_fill(struct http_request *request)
     while (out->len == 0 && pulled == HTTP_MORE)
         pulled = request->source.next(request->source.context, out);
     request->stream_ended = pulled == HTTP_END;
-    request->stream_cut |= pulled == HTTP_ABORT || buf_failed(out);
+    request->stream_broken |= pulled == HTTP_ABORT || buf_failed(out);
 }
 
 ssize_t stream_read(void *context, uint64_t position, char *space, size_t size)
 {
     struct http_request *request = context;
     (void)position;
-    if (request->piece_at == request->out.len && !request->stream_ended && !request->stream_cut)
+    if (request->piece_at == request->out.len && !request->stream_ended && !request->stream_broken)
         stream_fill(request);
-    if (request->stream_cut)
+    if (request->stream_broken)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     size_t left = request->out.len - request->piece_at;
     if (left > 0) {
@@ -127,6 +133,7 @@ ssize_t stream_read(void *context, uint64_t position, char *space, size_t size)
     if (request->loop->stopping) // it would wait for ever; cut, nobody takes it for complete
         return MHD_CONTENT_READER_END_WITH_ERROR;
     request->stream_waits = true;
+    request->peer->waiting = request;
     MHD_suspend_connection(request->connection);
     return 0;
 }
@@ -136,6 +143,7 @@ static void stream_resume(struct http_request *request)
     if (!request->stream_waits)
         return;
     request->stream_waits = false;
+    request->peer->waiting = NULL;
     MHD_resume_connection(request->connection);
 }
 
@@ -144,13 +152,17 @@ void http_wake(struct http_request *request)
     mailbox_post(&request->loop->mailbox, &request->woken);
 }
 
+void stream_cut(struct http_request *request)
+{
+    request->stream_broken = true;
+    stream_resume(request);
+}
+
 void requests_stop_waiting(struct loop *loop)
 {
     for (struct http_request *request = loop->open; request; request = request->next)
-        if (request->stream_waits) {
-            request->stream_cut = true;
-            stream_resume(request);
-        }
+        if (request->stream_waits)
+            stream_cut(request);
 }
 
 void stream_woken(struct letter *letter)

@@ -94,6 +94,7 @@ static void upgraded(void *context, struct MHD_Connection *connection, void *req
 {
     struct http_request *request = context;
     (void)connection, (void)request_context;
+    loop_unwatch(request->loop, fd);
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     struct peer *peer = own >= 0 ? peer_move(request->peer, own) : NULL;
     if (peer) {

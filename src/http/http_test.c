@@ -65,3 +65,507 @@ TEST(http_keeps_the_order_of_pipelined_requests)
     }
     close(fd);
 }
+
+TEST(http_answers_before_the_body_and_keeps_the_connection_when_it_is_short)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    struct rig_answer answer;
+    int fd = rig_connect(rig);
+    for (int i = 0; i < 3; i++) {
+        rig_send(fd, S("POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789"));
+        rig_read_answer(fd, false, &answer);
+        CHECK_EQUAL(401, answer.status);
+        CHECK_STR(S("who are you?"), body_of(&answer));
+    }
+    close(fd);
+    CHECK(rig_reaches(&rig->done_count, 3));
+}
+
+TEST(http_answers_to_head_what_get_would_say_without_the_body)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    struct rig_answer answer;
+    int fd = rig_connect(rig);
+    rig_send(fd, S("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    rig_read_answer(fd, true, &answer);
+    CHECK_EQUAL(200, answer.status);
+    CHECK(strcasestr(answer.head, "\r\nContent-Length: 5\r\n"));
+    rig_read_answer(fd, false, &answer);
+    CHECK_STR(S("hello"), body_of(&answer));
+    rig_send(fd, S("HEAD /numbers?1000 HTTP/1.1\r\nHost: a\r\n\r\n"));
+    rig_read_answer(fd, true, &answer);
+    CHECK_EQUAL(200, answer.status);
+    char more;
+    CHECK(!rig_read(fd, &more, 1)); // no body, and the end
+    close(fd);
+    CHECK(rig_reaches(&rig->closed_count, 1));
+    CHECK_EQUAL(0, rig->source_count);
+}
+
+TEST(http_sends_100_when_the_client_waits_for_it)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    struct rig_answer answer;
+    int fd = rig_connect(rig);
+    rig_send(fd, S("POST /later HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+                   "Content-Length: 3\r\n\r\n"));
+    rig_read_answer(fd, false, &answer);
+    CHECK_EQUAL(100, answer.status);
+    rig_send(fd, S("abc"));
+    rig_read_answer(fd, false, &answer);
+    CHECK_STR(S("3 bytes"), body_of(&answer));
+    close(fd);
+}
+
+TEST(http_finds_headers_whatever_their_case_and_trims_them)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    struct rig_answer answer;
+    rig_ask(rig, S("GET /header HTTP/1.1\r\nHost: a\r\nx-thing:  \t a b \t\r\n\r\n"), &answer);
+    CHECK_STR(S("a b"), body_of(&answer));
+}
+
+// Sends a POST of `size` bytes, with its length or in chunks; the status, or 0.
+static int post_bytes(const struct rig *rig, const char *path, size_t size, bool chunked,
+                      struct rig_answer *answer)
+{
+    static const char zeros[4096];
+    char line[256];
+    int fd = rig_connect(rig);
+    snprintf(line, sizeof line, "POST %s HTTP/1.1\r\nHost: a\r\n", path);
+    rig_send(fd, str_of(line));
+    snprintf(line, sizeof line, "Content-Length: %zu\r\n\r\n", size);
+    rig_send(fd, chunked ? S("Transfer-Encoding: chunked\r\n\r\n") : str_of(line));
+    while (size > 0) {
+        size_t piece = size < sizeof zeros ? size : sizeof zeros;
+        snprintf(line, sizeof line, "%zx\r\n", piece);
+        if (chunked)
+            rig_send(fd, str_of(line));
+        rig_send(fd, (str){zeros, piece});
+        if (chunked)
+            rig_send(fd, S("\r\n"));
+        size -= piece;
+    }
+    if (chunked)
+        rig_send(fd, S("0\r\n\r\n"));
+    rig_read_answer(fd, false, answer);
+    close(fd);
+    return answer->status;
+}
+
+TEST(http_takes_a_body_at_the_limit_and_refuses_one_byte_more)
+{
+    static const char error[] = "{\"error\":\"Failed to buffer the request body: ";
+    AUTO(rig) rig = rig_start(NULL);
+    struct rig_answer answer;
+    for (int chunked = 0; chunked < 2; chunked++) {
+        CHECK_EQUAL(200, post_bytes(rig, "/later", 1 << 20, chunked, &answer));
+        CHECK_STR(S("1048576 bytes"), body_of(&answer));
+        CHECK_EQUAL(413, post_bytes(rig, "/later", (1 << 20) + 1, chunked, &answer));
+        CHECK(str_starts(body_of(&answer), str_of(error)));
+        CHECK(str_ends(body_of(&answer), S("\"code\":\"body_too_large\"}")));
+        CHECK(strcasestr(answer.head, "\r\nConnection: close\r\n"));
+        CHECK(strstr(answer.head, "X-Fixed: yes\r\n"));
+        CHECK_EQUAL(413, post_bytes(rig, "/chunks", (1 << 20) + 1, chunked, &answer));
+    }
+    CHECK(rig_reaches(&rig->done_count, 6));
+    CHECK_EQUAL(413, rig->last_status);
+}
+
+TEST(http_refuses_a_body_by_its_length_before_a_byte_of_it_has_come)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    struct rig_answer answer;
+    int fd = rig_connect(rig);
+    rig_send(fd, S("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n"));
+    rig_read_answer(fd, false, &answer);
+    CHECK_EQUAL(413, answer.status);
+    CHECK(rig_sees_end(fd));
+    close(fd);
+}
+
+TEST(http_hands_a_body_over_in_pieces)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    struct rig_answer answer;
+    CHECK_EQUAL(200, post_bytes(rig, "/chunks", 300000, false, &answer));
+    CHECK_STR(S("300000 bytes"), body_of(&answer));
+    CHECK_EQUAL(200, post_bytes(rig, "/chunks", 300000, true, &answer));
+    CHECK_STR(S("300000 bytes"), body_of(&answer));
+    rig_ask(rig, S("POST /chunks HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab!cd"), &answer);
+    CHECK_EQUAL(400, answer.status);
+    CHECK_STR(S("a chunk was refused"), body_of(&answer));
+}
+
+// A GET whose head is `size` bytes long, of which the target is `target` bytes.
+static int get_bytes(const struct rig *rig, size_t size, size_t target)
+{
+    static char bytes[40000];
+    static struct rig_answer answer;
+    size_t len = (size_t)snprintf(bytes, sizeof bytes, "GET /");
+    memset(bytes + len, 'x', target - 1);
+    len += target - 1;
+    len += (size_t)snprintf(bytes + len, sizeof bytes - len, " HTTP/1.1\r\nHost: a\r\nX: ");
+    memset(bytes + len, 'y', size - len - 4);
+    memcpy(bytes + size - 4, "\r\n\r\n", 4);
+    rig_ask(rig, (str){bytes, size}, &answer);
+    return answer.status;
+}
+
+TEST(http_limits_head_and_target)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    CHECK_EQUAL(200, get_bytes(rig, 16384, 1));
+    CHECK_EQUAL(431, get_bytes(rig, 16385, 1));
+    CHECK_EQUAL(431, get_bytes(rig, 30000, 1));
+    CHECK_EQUAL(200, get_bytes(rig, 16384, 8192));
+    CHECK_EQUAL(414, get_bytes(rig, 16384, 8193));
+    CHECK_EQUAL(414, get_bytes(rig, 32000, 30000));
+}
+
+TEST(http_limits_the_number_of_header_lines)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    static struct rig_answer answer;
+    for (int more = 0; more < 2; more++) {
+        char bytes[4096];
+        size_t len = (size_t)snprintf(bytes, sizeof bytes, "GET / HTTP/1.1\r\nHost: a\r\n");
+        for (int i = 0; i < 99 + more; i++)
+            len += (size_t)snprintf(bytes + len, sizeof bytes - len, "X-%d: y\r\n", i);
+        len += (size_t)snprintf(bytes + len, sizeof bytes - len, "\r\n");
+        rig_ask(rig, (str){bytes, len}, &answer);
+        CHECK_EQUAL(more ? 431 : 200, answer.status);
+    }
+}
+
+TEST(http_reads_a_request_that_comes_byte_by_byte)
+{
+    static const char bytes[] =
+        "POST /later HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n";
+    AUTO(rig) rig = rig_start(NULL);
+    struct rig_answer answer;
+    int fd = rig_connect(rig), one = 1;
+    setsockopt(fd, 6, 1, &one, sizeof one); // TCP_NODELAY: each byte is a packet
+    for (size_t i = 0; i < sizeof bytes - 1; i++)
+        rig_send(fd, (str){bytes + i, 1});
+    rig_read_answer(fd, false, &answer);
+    CHECK_STR(S("5 bytes"), body_of(&answer));
+    close(fd);
+}
+
+static void two_connections(struct http_options *options)
+{
+    options->connections_max = 2;
+}
+
+static void two_of_one_address(struct http_options *options)
+{
+    options->connections_address_max = 2;
+}
+
+TEST(http_turns_connections_away_past_the_limits)
+{
+    void (*const limits[])(struct http_options *) = {two_connections, two_of_one_address};
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        AUTO(rig) rig = rig_start(limits[i]);
+        static struct rig_answer answer;
+        int first = rig_connect(rig), second = rig_connect(rig), third = rig_connect(rig);
+        CHECK(rig_sees_end(third));
+        CHECK(rig_reaches(&rig->complaint_count, 1));
+        rig_send(first, S("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+        rig_read_answer(first, false, &answer);
+        CHECK_EQUAL(200, answer.status);
+        CHECK(rig_sees_end(first));
+        close(first), close(third);
+        // The place is free again when the server has seen the end, which may take a moment.
+        int status = 0;
+        for (int tries = 0; tries < 500 && status != 200; tries++) {
+            rig_ask(rig, S("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), &answer);
+            status = answer.status;
+        }
+        CHECK_EQUAL(200, status);
+        close(second);
+    }
+}
+
+TEST(http_streams_an_answer_of_unknown_length)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    static struct rig_answer answer;
+    int fd = rig_connect(rig);
+    for (int i = 0; i < 2; i++) {
+        rig_send(fd, S("GET /numbers?9999 HTTP/1.1\r\nHost: a\r\n\r\n"));
+        rig_read_answer(fd, false, &answer);
+        CHECK_EQUAL(200, answer.status);
+        CHECK(!answer.cut);
+        CHECK_EQUAL(9 * 2 + 90 * 3 + 900 * 4 + 9000 * 5, answer.body_len);
+        CHECK(str_starts(body_of(&answer), S("9999\n9998\n")));
+        CHECK(str_ends(body_of(&answer), S("\n2\n1\n")));
+    }
+    close(fd);
+    CHECK(rig_reaches(&rig->closed_count, 2));
+}
+
+TEST(http_stream_without_news_waits_and_is_woken)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    static struct rig_answer answer;
+    char line[64];
+    int fd = rig_connect(rig);
+    rig_send(fd, S("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"));
+    rig_read_answer(fd, true, &answer); // the head
+    CHECK_EQUAL(200, answer.status);
+    for (int i = 0; i < 50; i++) {
+        atomic_store(&rig->feed, true);
+        http_wake(atomic_load(&rig->waiting));
+        http_wake(atomic_load(&rig->waiting)); // spurious
+        CHECK(rig_read(fd, line, 3 + 4 + 2));
+        CHECK_STR(S("4\r\nfed\n\r\n"), ((str){line, 9}));
+    }
+    close(fd);
+    CHECK(rig_reaches(&rig->closed_count, 1)); // without anybody waking it
+}
+
+TEST(http_stream_that_cannot_be_completed_is_cut)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    static struct rig_answer answer;
+    rig_ask(rig, S("GET /abort?100 HTTP/1.1\r\nHost: a\r\n\r\n"), &answer);
+    CHECK_EQUAL(200, answer.status);
+    CHECK(answer.cut);
+    CHECK(rig_reaches(&rig->closed_count, 1));
+}
+
+// 100 million numbers are 900 MB: the source is asked for what fits into the sockets' buffers only.
+TEST(http_stream_is_not_pulled_while_the_client_does_not_read)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    int fd = rig_connect(rig);
+    rig_send(fd, S("GET /numbers?100000000 HTTP/1.1\r\nHost: a\r\n\r\n"));
+    char first;
+    CHECK(rig_read(fd, &first, 1));
+    int before = -1;
+    for (int same = 0; same < 100;) { // milliseconds without a pull
+        struct rig_answer unused;
+        rig_ask(rig, S("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), &unused); // the loops are alive
+        same = rig->source_count == before ? same + 1 : 0;
+        before = rig->source_count;
+    }
+    CHECK(before < 1000); // 64 MB at the very most
+    close(fd);
+    CHECK(rig_reaches(&rig->closed_count, 1));
+}
+
+TEST(http_stop_finishes_what_is_under_way_and_cuts_what_waits_for_ever)
+{
+    struct rig *rig = rig_start(NULL);
+    static struct rig_answer answer;
+    int waiting = rig_connect(rig), idle = rig_connect(rig), half = rig_connect(rig);
+    rig_send(waiting, S("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"));
+    rig_read_answer(waiting, true, &answer);
+    rig_send(half, S("POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"));
+    int later = rig_connect(rig);
+    rig_send(later, S("POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"));
+    rig_read_answer(later, false, &answer);
+    CHECK_STR(S("3 bytes"), body_of(&answer));
+    rig_stop(rig); // `half` is given its second
+    CHECK(rig_sees_end(waiting));
+    CHECK(rig_sees_end(idle));
+    CHECK(rig_sees_end(half));
+    CHECK(rig_sees_end(later));
+    close(waiting), close(idle), close(half), close(later);
+}
+
+static void answer_nothing(void *context, struct http_request *request)
+{
+    (void)context;
+    http_answer(request, (struct http_answer){.status = 204});
+}
+
+TEST(http_listens_on_several_addresses_and_says_why_it_cannot)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    char taken[64], space[64];
+    snprintf(taken, sizeof taken, "127.0.0.1:%u", rig->port);
+    static const char *const bad[] = {"", "nowhere", "127.0.0.1:", "127.0.0.1:65536", "::1:80"};
+    struct als_why why;
+    struct http_server *server = NULL;
+    struct http_options options = {.address_count = 1,
+                                   .connections_max = 10,
+                                   .body_bytes_max = 100,
+                                   .header_bytes_max = 1000,
+                                   .arena_bytes_max = 10000,
+                                   .whole = answer_nothing};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        str address = str_of(bad[i]);
+        options.addresses = &address;
+        CHECK_ERR(ALS_INVALID_INPUT, http_server_start(options, &server, &why));
+    }
+    str address = str_of(taken);
+    options.addresses = &address;
+    CHECK_ERR(ALS_NOT_READY, http_server_start(options, &server, &why));
+    CHECK(strstr(why.text, "Address already in use"));
+    str two[] = {S("127.0.0.1:0"), S("[::1]:0")};
+    options.addresses = two;
+    options.address_count = 2;
+    CHECK_OK(http_server_start(options, &server, &why));
+    CHECK(str_starts(http_server_address(server, 0, space), S("127.0.0.1:")));
+    CHECK(str_starts(http_server_address(server, 1, space), S("[::1]:")));
+    http_server_stop(server, 0);
+}
+
+TEST(http_decodes_percent_and_plus)
+{
+    static const struct {
+        const char *text;
+        bool plus;
+        const char *decoded; // NULL: refused
+    } rows[] = {
+        {"", false, ""},
+        {"abc", false, "abc"},
+        {"a%20b+c", false, "a b+c"},
+        {"a%20b+c", true, "a b c"},
+        {"%2B%2b", true, "++"},
+        {"%2F..%2f", false, "/../"},
+        {"%C3%A9%e2%82%ac", false, "\xc3\xa9\xe2\x82\xac"},
+        {"%", false, NULL},
+        {"%4", false, NULL},
+        {"a%4", false, NULL},
+        {"%zz", false, NULL},
+        {"%4g", false, NULL},
+        {"% 41", false, NULL},
+        {"%ff", false, NULL},
+        {"%c3", false, NULL},
+        {"%ed%a0%80", false, NULL},
+        {"%c0%80", false, NULL},
+        {"\xc3", false, NULL},
+    };
+    struct arena arena;
+    arena_init(&arena, 1024, 65536);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        str decoded = {NULL, 0};
+        bool accepted = http_decode(str_of(rows[i].text), rows[i].plus, &arena, &decoded);
+        if (accepted != (rows[i].decoded != NULL))
+            test_fail(__FILE__, __LINE__, "'%s'", rows[i].text);
+        if (accepted)
+            CHECK_STR(str_of(rows[i].decoded), decoded);
+    }
+    str zero;
+    CHECK(http_decode(S("a%00b"), false, &arena, &zero));
+    CHECK_STR(S("a\0b"), zero);
+    arena_deinit(&arena);
+}
+
+TEST(http_walks_the_parameters_of_a_query)
+{
+    static const struct {
+        const char *query, *walked; // "name=value;", "!" for one that cannot be decoded
+    } rows[] = {
+        {"", ""},
+        {"a=1", "a=1;"},
+        {"a=1&b=2", "a=1;b=2;"},
+        {"a", "a=;"},
+        {"a=", "a=;"},
+        {"=1", "=1;"},
+        {"&&a=1&", "a=1;"},
+        {"a=b=c", "a=b=c;"},
+        {"a=x+y%2Bz&%61=2", "a=x y+z;a=2;"},
+        {"a=%zz&b=2", "!b=2;"},
+        {"%ff=1&b=2", "!b=2;"},
+        {"a=1;b=2", "a=1;b=2;"},
+    };
+    struct arena arena;
+    arena_init(&arena, 1024, 65536);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf walked;
+        buf_init(&walked, 1000);
+        str rest = str_of(rows[i].query), name, value;
+        bool bad;
+        while (http_next_parameter(&rest, &arena, &name, &value, &bad)) {
+            if (bad)
+                buf_put_str(&walked, S("!"));
+            else
+                buf_printf(&walked, "%.*s=%.*s;", STR(name), STR(value));
+        }
+        CHECK_STR(str_of(rows[i].walked), buf_str(&walked));
+        buf_deinit(&walked);
+    }
+    arena_deinit(&arena);
+}
+
+// ---- The client.
+
+static bool keep_piece(void *context, str piece)
+{
+    buf_put_str(context, piece);
+    return true;
+}
+
+static bool refuse_piece(void *context, str piece)
+{
+    (void)context, (void)piece;
+    return false;
+}
+
+TEST(client_exchanges_on_one_connection)
+{
+    AUTO(rig) rig = rig_start(two_connections);
+    AUTO(http_client) client = NULL;
+    CHECK_OK(http_client_new(&client, NULL));
+    struct buf body;
+    buf_init(&body, 1 << 20);
+    char url[64];
+    struct http_header header = {S("X-Thing"), S("42")};
+    struct http_fetch fetch = {.headers = &header,
+                               .header_count = 1,
+                               .timeout_ms = 5000,
+                               .sink = keep_piece,
+                               .context = &body};
+    int status = 0;
+    for (int i = 0; i < 20; i++) { // more than there could be connections
+        buf_reset(&body);
+        snprintf(url, sizeof url, "http://127.0.0.1:%u/%s", rig->port, i % 2 ? "header" : "later");
+        fetch.url = str_of(url);
+        fetch.method = i % 2 ? S("GET") : S("POST");
+        fetch.body = i % 2 ? S("") : S("abcdef");
+        CHECK_OK(http_fetch(client, fetch, &status, NULL));
+        CHECK_EQUAL(200, status);
+        CHECK_STR(i % 2 ? S("42") : S("6 bytes"), buf_str(&body));
+    }
+    fetch.method = S("HEAD");
+    fetch.body = S("");
+    CHECK_OK(http_fetch(client, fetch, &status, NULL));
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/numbers?1000000", rig->port);
+    fetch.url = str_of(url);
+    fetch.method = S("GET");
+    fetch.sink = refuse_piece;
+    CHECK_OK(http_fetch(client, fetch, &status, NULL));
+    CHECK_EQUAL(200, status);
+    buf_deinit(&body);
+}
+
+TEST(client_says_what_went_wrong)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    AUTO(http_client) client = NULL;
+    CHECK_OK(http_client_new(&client, NULL));
+    struct als_why why;
+    int status;
+    char url[64];
+    // A port that nobody listens on: one that was bound a moment ago.
+    AUTO(rig) other = rig_start(NULL);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", other->port);
+    rig_stop(MOVE(other));
+    struct http_fetch fetch = {.method = S("GET"), .url = str_of(url)};
+    CHECK_ERR(ALS_NOT_READY, http_fetch(client, fetch, &status, &why));
+    CHECK(str_starts(str_of(why.text), S("could not connect to http://127.0.0.1:")));
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/wait", rig->port);
+    fetch.url = str_of(url);
+    fetch.timeout_ms = 100;
+    CHECK_ERR(ALS_TIMEOUT, http_fetch(client, fetch, &status, &why));
+    fetch.url = S("ftp://127.0.0.1/");
+    CHECK_ERR(ALS_INVALID_INPUT, http_fetch(client, fetch, &status, &why));
+    fetch.url = S("http://");
+    CHECK_ERR(ALS_INVALID_INPUT, http_fetch(client, fetch, &status, &why));
+}

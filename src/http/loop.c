@@ -119,6 +119,32 @@ static struct loop *least_busy(struct http_server *server)
     return best;
 }
 
+// The client has closed its side. The daemon misses that when it is looking elsewhere (a suspended
+// connection) and when the end comes together with the last bytes: it takes a short read for the
+// last. A second end makes it look again; a stream without news is told.
+static void peer_hung_up(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct peer *peer = OWNER_OF(watch, struct peer, hangup);
+    if (peer->waiting)
+        stream_cut(peer->waiting);
+    else
+        (void)shutdown(peer->fd, SHUT_RD); // fails when both sides are closed, which is seen anyway
+}
+
+static void watch_hangup(struct loop *loop, struct peer *peer)
+{
+    peer->hangup.ready = peer_hung_up;
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = &peer->hangup};
+    (void)epoll_ctl(loop->epoll, EPOLL_CTL_ADD, peer->fd,
+                    &event); // without it the time-out sees it
+}
+
+void loop_unwatch(struct loop *loop, int fd)
+{
+    (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL); // fails when it was not watched
+}
+
 static void peer_arrived(struct letter *letter)
 {
     struct peer *peer = OWNER_OF(letter, struct peer, arrival);
@@ -147,14 +173,17 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
     struct loop *loop = context;
     (void)connection;
     if (change == MHD_CONNECTION_NOTIFY_STARTED) {
+        watch_hangup(loop, loop->arriving);
         *socket_context = MOVE(loop->arriving);
         return;
     }
     struct peer *peer = *socket_context;
     *socket_context = NULL;
     atomic_fetch_sub(&loop->connections, 1);
-    if (peer && peer->unread)
+    if (peer && peer->unread) {
+        loop_unwatch(loop, peer->fd);
         loop_linger(loop, peer->fd);
+    }
     peer_free(&loop->server->peers, peer);
 }
 
@@ -273,7 +302,7 @@ static void sleep_and_listen(struct loop *loop, int wait_ms)
     int count = epoll_wait(loop->epoll, events, EVENTS_MAX, wait_ms);
     mailbox_awake(&loop->mailbox);
     for (int i = 0; i < count; i++) {
-        struct watch *watch = events[i].data.ptr;
+        struct watch *watch = events[i].data.ptr; // NULL: the daemon's
         if (watch)
             watch->ready(watch, events[i].events);
     }
@@ -314,7 +343,7 @@ static struct MHD_Daemon *daemon_new(struct loop *loop)
     if (memory < 4 * options->header_bytes_max) // so that refusing a header is up to us
         memory = 4 * options->header_bytes_max;
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
-                                MHD_ALLOW_UPGRADE | MHD_USE_TURBO,
+                                MHD_ALLOW_UPGRADE,
                             0, NULL, NULL, request_handle, loop, MHD_OPTION_STRICT_FOR_CLIENT, 1,
                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->connections_max,
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)options->idle_s_max,

@@ -12,11 +12,6 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
-// What epoll hands back; NULL is the daemon's own descriptor.
-struct watch {
-    void (*ready)(struct watch *watch, uint32_t events);
-};
-
 struct loop {
     struct http_server *server;
     struct MHD_Daemon *daemon;
@@ -71,6 +66,9 @@ err loop_start(struct loop *loop, struct als_why *why);
 
 // The listener's clients are accepted by this loop and served by the least busy one.
 err loop_listen(struct loop *loop, struct listener *listener, struct als_why *why);
+
+// Forgets the connection's end. Needed where the socket outlives the daemon's descriptor of it.
+void loop_unwatch(struct loop *loop, int fd);
 
 // Keeps a second descriptor of the connection for a moment and reads what still comes, so that the
 // answer just sent is not lost: closing with unread bytes makes the kernel reset the connection.

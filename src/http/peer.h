@@ -9,10 +9,18 @@
 #include <sys/socket.h>
 
 struct loop;
+struct http_request;
+
+// What epoll hands back.
+struct watch {
+    void (*ready)(struct watch *watch, uint32_t events);
+};
 
 struct peer { // one connection, or the WebSocket that it became
     struct letter arrival;
-    struct loop *loop; // where it is to be served
+    struct watch hangup;
+    struct http_request *waiting; // its stream has no news, so nobody looks at the socket
+    struct loop *loop;            // where it is to be served
     int fd;
     socklen_t address_len;
     struct sockaddr_storage address;

@@ -43,7 +43,7 @@ struct http_request {
     int status;
 
     bool streaming; // source.close has yet to be called
-    bool stream_waits, stream_ended, stream_cut;
+    bool stream_waits, stream_ended, stream_broken;
     struct http_source source;
     size_t piece_at; // how much of `out` has been handed over
     struct letter woken;
@@ -75,6 +75,7 @@ void request_respond(struct http_request *request, TAKES struct MHD_Response *re
 ssize_t stream_read(void *context, uint64_t position, char *space, size_t size);
 void stream_woken(struct letter *letter);
 void stream_close(struct http_request *request);
+void stream_cut(struct http_request *request); // one that waits; its client is gone
 
 // Back to the pool.
 void request_give(struct http_request *request);
