@@ -185,7 +185,7 @@ size_t family_sorted(struct family *family, struct series *sorted[static METRICS
     }
     if (atomic_load_explicit(&family->other_counts, memory_order_relaxed))
         sorted[count++] = family->other;
-    qsort(sorted, count, sizeof sorted[0], compare_series);
+    qsort(sorted, count, sizeof(struct series *), compare_series);
     for (size_t i = 1; i < count; i++)
         assert(compare_series(&sorted[i - 1], &sorted[i]) < 0); // a duplicate spoils a whole scrape
     return count;
