@@ -175,7 +175,12 @@ static err make_room(struct wal *wal, uint64_t bytes, struct als_why *why)
         .durable = wal->last.batch,
         .size = needed > wal->file_bytes ? needed : wal->file_bytes,
     };
-    TRY(wal_file_make(wal, &plan, why));
+    struct als_why cause;
+    err code = wal_file_make(wal, &plan, &cause);
+    if (code == ALS_STORAGE_FULL || code == ALS_NO_MEMORY)
+        return FAIL(why, code, "%s", cause.text);
+    if (code != ALS_OK)
+        return wal_fail(wal, &cause, why);
     if (wal->files.count > 1)
         (void)wal_file_shorten(wal, wal->files.count - 2, NULL); // only gives space back
     return ALS_OK;

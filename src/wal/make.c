@@ -34,10 +34,8 @@ static err sync_content(struct wal *wal, struct os_file *file, struct als_why *w
 {
     if (MUTANT(NEW_FILE_NOT_SYNCED))
         return ALS_OK;
-    struct als_why cause;
-    if (wal->os->file_sync(file, &cause) != ALS_OK)
-        return wal_fail(wal, &cause, why);
-    return ALS_OK;
+    err code = wal->os->file_sync(file, why);
+    return code == ALS_OK ? ALS_OK : ALS_STORAGE_FAILED; // even when it failed for want of space
 }
 
 // Header, carried frames and length, durable; mapped.
@@ -63,13 +61,12 @@ static err fill(struct wal *wal, struct os_file *opened, const struct wal_plan *
 // From here on the name is in the directory, or may be.
 static err give_name(struct wal *wal, str name_new, str name, struct als_why *why)
 {
-    struct als_why cause;
-    err code = wal->os->dir_rename(wal->dir, name_new, name, &cause);
+    err code = wal->os->dir_rename(wal->dir, name_new, name, why);
     if (code == ALS_STORAGE_FULL)
-        return FAIL(why, code, "%s", cause.text); // it has not happened
+        return code; // it has not happened
     if (code == ALS_OK && !MUTANT(DIRECTORY_NOT_SYNCED))
-        code = wal->os->dir_sync(wal->dir, &cause);
-    return code == ALS_OK ? ALS_OK : wal_fail(wal, &cause, why);
+        code = wal->os->dir_sync(wal->dir, why);
+    return code == ALS_OK ? ALS_OK : ALS_STORAGE_FAILED;
 }
 
 err wal_file_make(struct wal *wal, const struct wal_plan *plan, struct als_why *why)

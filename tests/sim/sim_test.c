@@ -162,20 +162,22 @@ TEST(a_torn_write_keeps_whole_sectors_and_never_anything_else)
 
 TEST(a_full_disk_takes_what_fits_and_gives_space_back)
 {
+    static char big[1024];
     AUTO(sim) sim = sim_new(1);
     struct os *os = sim_os(sim);
     struct os_dir *dir = open_data(sim);
-    sim_set_capacity(sim, 10);
+    sim_set_capacity(sim, 1100); // two sectors
     struct os_file *file = make_file(sim, dir, S("a"), S("12345"));
     struct als_why why;
-    CHECK_ERR(ALS_STORAGE_FULL, os_write_one(os, file, 5, S("1234567"), &why));
+    CHECK_ERR(ALS_STORAGE_FULL, os_write_one(os, file, 5, (str){big, sizeof big}, &why));
     CHECK_STR(S("write 'a': no space left"), str_of(why.text));
-    CHECK_EQUAL(10, sim_space(sim));
-    CHECK_ERR(ALS_STORAGE_FULL, os->file_allocate(file, 11, NULL));
-    CHECK_OK(os->file_truncate(file, 100, NULL)); // a hole takes nothing
+    CHECK_EQUAL(1024, sim_space(sim));
+    CHECK_EQUAL(1024, content(sim, S("a")).len);
+    CHECK_ERR(ALS_STORAGE_FULL, os->file_allocate(file, 1025, NULL));
+    CHECK_OK(os->file_truncate(file, 9000, NULL)); // a hole takes nothing
     CHECK_OK(os->file_truncate(file, 3, NULL));
-    CHECK_EQUAL(3, sim_space(sim));
-    CHECK_OK(os_write_one(os, file, 3, S("1234567"), NULL));
+    CHECK_EQUAL(512, sim_space(sim));
+    CHECK_OK(os_write_one(os, file, 3, (str){big, 1021}, NULL));
     os->file_close(file);
     os->dir_close(dir);
 }

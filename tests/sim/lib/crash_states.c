@@ -63,6 +63,7 @@ static void apply_torn(struct crash *crash, struct bytes *bytes, const struct ch
 
 static void copy_file(struct crash *crash, const struct inode *old, struct inode *now)
 {
+    static const char *const kinds[] = {"write", "size", "allocate"};
     bytes_copy(&now->current, inode_durable(old));
     FILE *tell = crash->old->tell;
     size_t prefix = draw_prefix(crash, old->change_count);
@@ -70,8 +71,7 @@ static void copy_file(struct crash *crash, const struct inode *old, struct inode
         const struct change *change = &old->changes[i];
         bool kept = keeps(crash, i, prefix);
         if (tell)
-            fprintf(tell, "    %s %llu +%llu -> %s\n",
-                    change->kind == CHANGE_WRITE ? "write" : "size",
+            fprintf(tell, "    %s %llu +%llu -> %s\n", kinds[change->kind],
                     (unsigned long long)change->offset, (unsigned long long)change->size,
                     !kept                     ? "lost"
                     : crash->mode == SIM_TORN ? "torn"
@@ -81,7 +81,6 @@ static void copy_file(struct crash *crash, const struct inode *old, struct inode
         else if (kept)
             bytes_apply(&now->current, change);
     }
-    now->space = old->space < now->current.size ? old->space : now->current.size;
 }
 
 static void copy_entries(struct entries *entries, const struct entries *source)
@@ -129,7 +128,6 @@ static void copy_killed(const struct inode *old, struct inode *now)
             grow_array(now->changes, &now->change_count, &now->change_capacity, sizeof change);
         now->changes[i] = change;
     }
-    now->space = old->space;
     copy_entries(&now->kept, &old->kept);
     copy_entries(&now->listed, &old->listed);
     for (size_t i = 0; i < old->entry_change_count; i++) {

@@ -51,13 +51,21 @@ void bytes_resize(struct bytes *bytes, uint64_t size)
     if (size < bytes->size)
         memset(bytes->ptr + size, 0, bytes->size - size);
     bytes->size = size;
+    bytes->space = bytes->space < sectors(size) ? bytes->space : sectors(size);
+}
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
 }
 
 void bytes_apply(struct bytes *bytes, const struct change *change)
 {
-    uint64_t end = change->kind == CHANGE_SIZE ? change->offset : change->offset + change->size;
+    uint64_t end = change->offset + change->size;
     if (change->kind == CHANGE_SIZE || end > bytes->size)
         bytes_resize(bytes, end);
+    if (change->kind != CHANGE_SIZE)
+        bytes->space = greater(bytes->space, sectors(end));
     if (change->size > 0)
         memmove(bytes->ptr + change->offset, change->bytes, change->size);
 }
@@ -68,6 +76,7 @@ void bytes_copy(struct bytes *bytes, const struct bytes *source)
     bytes_resize(bytes, source->size);
     if (source->size > 0)
         memcpy(bytes->ptr, source->ptr, source->size);
+    bytes->space = source->space;
 }
 
 // ---- Files.
@@ -110,10 +119,7 @@ const struct bytes *inode_durable(const struct inode *inode)
 static struct change *note_change(struct inode *inode)
 {
     if (!inode->apart) {
-        bytes_resize(&inode->durable, 0);
-        bytes_resize(&inode->durable, inode->current.size);
-        if (inode->current.size > 0)
-            memcpy(inode->durable.ptr, inode->current.ptr, inode->current.size);
+        bytes_copy(&inode->durable, &inode->current);
         inode->apart = true;
     }
     inode->changes = grow_array(inode->changes, &inode->change_count, &inode->change_capacity,
@@ -152,6 +158,13 @@ void inode_resize(struct inode *inode, uint64_t size)
 {
     struct change *change = note_change(inode);
     *change = (struct change){.kind = CHANGE_SIZE, .offset = size};
+    apply_current(inode, change);
+}
+
+void inode_allocate(struct inode *inode, uint64_t size)
+{
+    struct change *change = note_change(inode);
+    *change = (struct change){.kind = CHANGE_ALLOCATE, .offset = size};
     apply_current(inode, change);
 }
 

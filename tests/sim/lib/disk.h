@@ -9,7 +9,7 @@ enum { SECTOR_BYTES = 512, NAME_MAX_BYTES = 160, ROOT = 0 };
 
 // What awaits a sync in a file: `size` bytes at `offset`, or a new size.
 struct change {
-    enum { CHANGE_WRITE, CHANGE_SIZE } kind;
+    enum { CHANGE_WRITE, CHANGE_SIZE, CHANGE_ALLOCATE } kind;
     uint64_t offset; // or the new size
     uint64_t size;
     uint8_t *bytes; // owned
@@ -35,6 +35,7 @@ struct entries {
 struct bytes {
     uint8_t *ptr; // zero from size to capacity
     uint64_t size, capacity;
+    uint64_t space; // whole sectors taken: up to the last byte that was written or reserved
 };
 
 struct mirror { // a mapping of bytes that have moved since
@@ -53,7 +54,6 @@ struct inode {
     bool apart;
     struct change *changes;
     size_t change_count, change_capacity;
-    uint64_t space;
     struct mirror *mirrors;
 
     // A directory.
@@ -88,6 +88,11 @@ void inode_free(struct inode *inode);
 // Grows a counted array of `size`-byte items by one; returns the new one, zeroed.
 void *grow_array(void *items, size_t *count, size_t *capacity, size_t size);
 
+static inline uint64_t sectors(uint64_t size) // in bytes, rounded up
+{
+    return (size + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
+}
+
 void bytes_resize(struct bytes *bytes, uint64_t size);
 void bytes_apply(struct bytes *bytes, const struct change *change);
 void bytes_copy(struct bytes *bytes, const struct bytes *source);
@@ -95,8 +100,9 @@ void bytes_copy(struct bytes *bytes, const struct bytes *source);
 // Changes what readers see, and notes the change for the next sync.
 void inode_write(struct inode *inode, uint64_t offset, str slice);
 void inode_resize(struct inode *inode, uint64_t size);
-void inode_sync(struct inode *inode);   // changes become durable
-void inode_forget(struct inode *inode); // changes are dropped and called clean
+void inode_allocate(struct inode *inode, uint64_t size); // makes it longer, never shorter
+void inode_sync(struct inode *inode);                    // changes become durable
+void inode_forget(struct inode *inode);                  // changes are dropped and called clean
 const struct bytes *inode_durable(const struct inode *inode);
 
 struct entry *entries_find(const struct entries *entries, str name);

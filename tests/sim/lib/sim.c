@@ -256,9 +256,11 @@ static uint64_t space_limit(struct sim *sim, const struct inode *inode)
 {
     if (sim->capacity == 0)
         return UINT64_MAX;
-    uint64_t others = sim_space(sim) - inode->space;
+    uint64_t own = inode->current.space;
+    uint64_t others = sim_space(sim) - own;
     uint64_t limit = others < sim->capacity ? sim->capacity - others : 0;
-    return limit > inode->space ? limit : inode->space;
+    limit -= limit % SECTOR_BYTES;
+    return limit > own ? limit : own;
 }
 
 static uint64_t total_size(const str *slices, size_t count)
@@ -294,8 +296,6 @@ static err sim_file_write(struct os_file *file, uint64_t offset, const str *slic
             memcpy(joined + at, slices[i].ptr, slices[i].len);
     inode_write(inode, offset, (str){(const char *)joined, part});
     free(joined);
-    if (part > 0 && offset + part > inode->space)
-        inode->space = offset + part;
     return code;
 }
 
@@ -305,7 +305,6 @@ static err sim_file_truncate(struct os_file *file, uint64_t size, struct als_why
     begin(file->sim, "truncate", str_of(file->name));
     TRY(fault(file->sim, SIM_FAIL_TRUNCATE, "truncate", str_of(file->name), why));
     inode_resize(inode, size);
-    inode->space = inode->space < size ? inode->space : size;
     return ALS_OK;
 }
 
@@ -318,9 +317,7 @@ static err sim_file_allocate(struct os_file *file, uint64_t size, struct als_why
     TRY(fault(sim, SIM_FAIL_ALLOCATE, "allocate", name, why));
     if (size > space_limit(sim, inode))
         return FAIL(why, ALS_STORAGE_FULL, "allocate '%.*s': no space left", STR(name));
-    if (size > inode->current.size)
-        inode_resize(inode, size);
-    inode->space = inode->space > size ? inode->space : size;
+    inode_allocate(inode, size);
     return ALS_OK;
 }
 
@@ -497,7 +494,7 @@ uint64_t sim_space(const struct sim *sim)
     for (size_t i = 0; i < sim->inode_count; i++) {
         const struct inode *inode = sim->inodes[i];
         if (inode && (inode->names > 0 || inode->handles > 0 || inode->maps > 0))
-            space += inode->space;
+            space += inode->current.space;
     }
     return space;
 }

@@ -72,7 +72,8 @@ enum sim_fault {
 // The nth call (1 is the next) of any of `kinds` fails once, with `code`. One fault at a time.
 void sim_fail(struct sim *sim, unsigned kinds, uint64_t nth, err code);
 bool sim_fault_pending(const struct sim *sim); // false when it has happened
-// Bytes that files may take together; 0 is no limit. Reserved space counts, holes do not.
+// Bytes that files may take together, in sectors of 512; 0 is no limit. What is reserved counts, a
+// hole at the end does not.
 void sim_set_capacity(struct sim *sim, uint64_t bytes);
 uint64_t sim_space(const struct sim *sim); // taken now
 void sim_heal(struct sim *sim);            // no fault, no limit
