@@ -247,11 +247,31 @@ TEST(metrics_tell_values_apart_whose_concatenation_is_equal)
     CHECK_EQUAL(2 + 3, lines_in(printed(f.metrics, &f.buf, "http_requests_total")));
 }
 
-enum { THREADS = 2 * STRIPES, ROUNDS = 4'000, TYPES = 200 };
+enum { THREADS = 2 * STRIPES, ROUNDS = 10'000, TYPES = 200 };
+
+struct race {
+    struct metrics *metrics;
+    pthread_barrier_t start;
+};
+
+static void run_race(struct race *race, unsigned threads, void *(*run)(void *context))
+{
+    pthread_t ids[THREADS];
+    CHECK(pthread_barrier_init(&race->start, NULL, threads) == 0);
+    for (size_t i = 0; i < threads; i++)
+        CHECK(pthread_create(&ids[i], NULL, run, race) == 0);
+    for (size_t i = 0; i < threads; i++)
+        CHECK(pthread_join(ids[i], NULL) == 0);
+    pthread_barrier_destroy(&race->start);
+}
 
 static void *count_much(void *context)
 {
-    struct metrics *metrics = context;
+    struct race *race = context;
+    struct metrics *metrics = race->metrics;
+    struct buf buf;
+    buf_init(&buf, 16 << 20);
+    bool prints = pthread_barrier_wait(&race->start) == PTHREAD_BARRIER_SERIAL_THREAD;
     for (unsigned i = 0; i < ROUNDS; i++) {
         char type[32];
         snprintf(type, sizeof type, "t%u", i % TYPES);
@@ -260,7 +280,12 @@ static void *count_much(void *context)
         metrics_add(metrics, METRIC_events_ingested_total, 3, NULL);
         metrics_change(metrics, METRIC_http_requests_in_flight, i % 2 ? -1 : 1);
         metrics_observe_ns(metrics, METRIC_query_duration_seconds, 1'000'000 * (i % 20), label);
+        if (prints && i % 500 == 0) {
+            buf_reset(&buf);
+            metrics_print(metrics, &buf);
+        }
     }
+    buf_deinit(&buf);
     return NULL;
 }
 
@@ -277,18 +302,12 @@ static uint64_t sum_of_values(str text)
     return sum;
 }
 
-// While the threads race to make the same series, an exposition runs beside them; the assertion in
-// family_sorted() watches for duplicates in each.
+// One of the threads prints as well; the assertion in family_sorted() watches for duplicates.
 TEST(metrics_lose_no_count_when_more_threads_than_stripes_count_at_once)
 {
     FIXTURE(f);
-    pthread_t threads[THREADS];
-    for (size_t i = 0; i < THREADS; i++)
-        CHECK(pthread_create(&threads[i], NULL, count_much, f.metrics) == 0);
-    for (int i = 0; i < 20; i++)
-        CHECK(printed(f.metrics, &f.buf, "events_ingested_total").len > 0);
-    for (size_t i = 0; i < THREADS; i++)
-        CHECK(pthread_join(threads[i], NULL) == 0);
+    struct race race = {.metrics = f.metrics};
+    run_race(&race, THREADS, count_much);
 
     CHECK_EQUAL(3ULL * THREADS * ROUNDS, metrics_read(f.metrics, METRIC_events_ingested_total));
     str text = printed(f.metrics, &f.buf, "events_ingested_by_type");
@@ -306,6 +325,31 @@ TEST(metrics_lose_no_count_when_more_threads_than_stripes_count_at_once)
     }
     CHECK_EQUAL(THREADS * ROUNDS, observed);
     CHECK_EQUAL(THREADS * ROUNDS / 20 * 190'000'000LL, ns);
+}
+
+static void *count_new_types(void *context)
+{
+    struct race *race = context;
+    pthread_barrier_wait(&race->start);
+    for (unsigned i = 0; i < METRICS_CHILDREN_MAX; i++) {
+        char type[32];
+        snprintf(type, sizeof type, "t%u", i);
+        metrics_add(race->metrics, METRIC_events_ingested_by_type, 1, (str[]){str_of(type)});
+    }
+    return NULL;
+}
+
+TEST(metrics_make_a_series_once_when_threads_race_for_it)
+{
+    enum { RACERS = 4 };
+    for (int round = 0; round < 200; round++) {
+        FIXTURE(f);
+        struct race race = {.metrics = f.metrics};
+        run_race(&race, RACERS, count_new_types);
+        str text = printed(f.metrics, &f.buf, "events_ingested_by_type");
+        CHECK_EQUAL(2 + METRICS_CHILDREN_MAX, lines_in(text)); // nobody was turned to "other"
+        CHECK_EQUAL(RACERS * METRICS_CHILDREN_MAX, sum_of_values(text));
+    }
 }
 
 static int compare_lines(const void *a, const void *b)
