@@ -2,7 +2,6 @@
 // The pass itself. A source file that includes this defines before it:
 //
 //   PASS_NAME    the name of the pass
-//   PASS_TARGET  the attribute that allows the instructions it uses, or nothing
 //   plain_end()  the first byte from `at` on that a string cannot simply run over: a quote, a
 //                backslash, a control character, a byte from 0x80 on; or the end of the text
 //   space_end()  the first byte from `at` on that is no white space, or the end
@@ -15,7 +14,7 @@
 #include "base/bytes.h"
 #include "json/pass.h"
 
-#define HOT static inline __attribute__((always_inline)) PASS_TARGET
+#define HOT static inline __attribute__((always_inline))
 
 struct spot {
     uint32_t depth; // how many containers are open
@@ -33,7 +32,7 @@ struct taken {
     bool escaped;
 };
 
-static PASS_TARGET struct taken string_rest(struct pass *pass, const char *at)
+static struct taken string_rest(struct pass *pass, const char *at)
 {
     bool escaped = false;
     while (at && at < pass->end) {
@@ -87,6 +86,18 @@ HOT const char *take_number(struct pass *pass, const char *at)
         at = take_digits(pass, at);
     }
     return at;
+}
+
+HOT const char *take_literal(struct pass *pass, const char *at)
+{
+    if (__builtin_expect(pass->end - at > 4, 1)) {
+        uint32_t word = load_le32(at);
+        if (word == load_le32("true") || word == load_le32("null"))
+            return at + 4;
+        if (word == load_le32("fals") && at[4] == 'e')
+            return at + 5;
+    }
+    return json_literal_end(pass, at);
 }
 
 HOT const char *skip_space(struct pass *pass, const char *at)
@@ -220,7 +231,7 @@ HOT const char *take_value(struct pass *pass, struct spot *spot, char *closers, 
     case 'f':
     case 'n': {
         enum json_kind kind = *at == 't' ? JSON_TRUE : *at == 'f' ? JSON_FALSE : JSON_NULL;
-        return list_scalar(pass, spot, kind, at, (struct taken){json_literal_end(pass, at), false});
+        return list_scalar(pass, spot, kind, at, (struct taken){take_literal(pass, at), false});
     }
     default:
         return json_refuse(pass, at, WANT_VALUE);
@@ -248,7 +259,7 @@ HOT const char *take_ends(struct pass *pass, struct spot *spot, const char *clos
     return at;
 }
 
-PASS_TARGET const char *PASS_NAME(struct pass *pass)
+const char *PASS_NAME(struct pass *pass)
 {
     char closers[JSON_DEPTH_CAP + 1];
     struct spot spot = {

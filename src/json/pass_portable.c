@@ -36,5 +36,4 @@ static inline const char *space_end(const struct pass *pass, const char *at)
 }
 
 #define PASS_NAME json_pass_portable
-#define PASS_TARGET
 #include "json/pass_body.h"

@@ -4,8 +4,12 @@
 
 #if defined(__x86_64__)
 #define PASS_NAME json_pass_sse2
-#define PASS_TARGET
 #include "json/simd.h"
+
+static __attribute__((noinline)) const char *plain_tail(const struct pass *pass, const char *at)
+{
+    return simd_plain_tail(pass, at);
+}
 
 static inline const char *plain_end(const struct pass *pass, const char *at)
 {
@@ -14,7 +18,7 @@ static inline const char *plain_end(const struct pass *pass, const char *at)
         if (__builtin_expect(hits != 0, 1))
             return at + __builtin_ctz(hits);
     }
-    return simd_plain_tail(pass, at);
+    return plain_tail(pass, at);
 }
 
 static inline const char *space_end(const struct pass *pass, const char *at)

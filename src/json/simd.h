@@ -6,14 +6,14 @@
 
 #include <immintrin.h>
 
-// A bit for each of the 16 bytes that a string cannot simply run over. A signed comparison finds
-// control characters and all bytes from 0x80 on in one.
+// A bit for each of the 16 bytes that a string cannot simply run over. Only top bits are gathered:
+// a signed subtraction leaves one in control characters and in all bytes from 0x80 on.
 static inline uint32_t simd_string_hits(const char *at)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i_u *)at);
     __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
     __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-    __m128i odd = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));
+    __m128i odd = _mm_subs_epi8(bytes, _mm_set1_epi8(' '));
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), odd));
 }
 
