@@ -127,9 +127,14 @@ static struct digits round_to(double value, int count)
         if (*at >= '0' && *at <= '9')
             result.digits[result.count++] = *at;
     result.exponent = atoi(at + 1);
-    while (result.count > 1 && result.digits[result.count - 1] == '0')
-        result.count--;
     return result;
+}
+
+static struct digits without_zeros(struct digits digits)
+{
+    while (digits.count > 1 && digits.digits[digits.count - 1] == '0')
+        digits.count--;
+    return digits;
 }
 
 static bool reads_back(struct digits digits, double value)
@@ -140,7 +145,8 @@ static bool reads_back(struct digits digits, double value)
     return json_to_double((str){text, (size_t)len}) == value;
 }
 
-// Adds one to the last digit, where that makes no carry.
+// Adds one to the last digit. Behind a 9 there is nothing to find: it would be a number of fewer
+// digits, and those have been tried.
 static struct digits one_up(struct digits digits)
 {
     char *last = &digits.digits[digits.count - 1];
@@ -158,11 +164,11 @@ static struct digits fewest_digits(double value)
     for (int count = subnormal ? 1 : 15; count < DIGITS_ENOUGH; count++) {
         struct digits digits = round_to(value, count);
         if (reads_back(digits, value))
-            return digits;
-        if (digits.count == count && reads_back(one_up(digits), value))
+            return without_zeros(digits);
+        if (reads_back(one_up(digits), value))
             return one_up(digits);
     }
-    return round_to(value, DIGITS_ENOUGH);
+    return without_zeros(round_to(value, DIGITS_ENOUGH));
 }
 
 static void put_zeros(struct buf *buf, int count)

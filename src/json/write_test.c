@@ -93,6 +93,7 @@ TEST(json_doubles_are_written_with_the_fewest_digits)
         {9007199254740993.0, "9007199254740992.0"},
         {9.5367431640625e-07, "9.5367431640625e-7"},
         {5.684341886080802e-14, "5.684341886080802e-14"},
+        {0x1p-778, "6.290184345309701e-235"}, // the nearest of 16 digits is another double
         {(double)NAN, "null"},
         {(double)INFINITY, "null"},
     };
