@@ -107,16 +107,29 @@ static void put_conflict(struct json_writer *writer, const struct append_request
         put_between(writer, outcome);
 }
 
+// What there is to say beside the engine's words.
+static void print_remark(const struct append_request *request, char *text, size_t size)
+{
+    const struct als_outcome *outcome = &request->outcome;
+    text[0] = '\0';
+    if (outcome->code == ALS_STORAGE_FAILED)
+        (void)snprintf(text, size,
+                       ". The outcome of this append is unknown: after a restart it may be there. "
+                       "Send it again with the same ids to be sure");
+    if (outcome->code == ALS_ID_CONFLICT && outcome->index < request->list.count) {
+        char id[UUID_TEXT_LEN];
+        uuid_format(request->list.drafts[outcome->index].id, id);
+        (void)snprintf(text, size, " (id %.*s)", (int)sizeof id, id);
+    }
+}
+
 // The writer refused the append or could not make it durable.
 static void reply_refused(struct call *call, const struct append_request *request)
 {
     const struct als_outcome *outcome = &request->outcome;
-    char text[sizeof outcome->why.text + 160];
-    bool unknown = outcome->code == ALS_STORAGE_FAILED;
-    (void)snprintf(text, sizeof text, "%s%s", outcome->why.text,
-                   unknown ? ". The outcome of this append is unknown: after a restart it may be "
-                             "there. Send it again with the same ids to be sure"
-                           : "");
+    char remark[160], text[sizeof outcome->why.text + sizeof remark];
+    print_remark(request, remark, sizeof remark);
+    (void)snprintf(text, sizeof text, "%s%s", outcome->why.text, remark);
     struct json_writer writer = reply_error_begin(call, outcome->code, text);
     switch (outcome->code) {
     case ALS_VERSION_CONFLICT:
@@ -125,7 +138,7 @@ static void reply_refused(struct call *call, const struct append_request *reques
         put_conflict(&writer, request);
         break;
     default:
-        if (unknown)
+        if (outcome->code == ALS_STORAGE_FAILED)
             json_field_string(&writer, S("outcome"), S("unknown"));
     }
     reply_error_end(call, &writer, outcome->code);
@@ -177,22 +190,38 @@ static void refuse(struct call *call, err code, const struct flaw *flaw)
     reply_flaw(call, code, flaw);
 }
 
+// Which field of a draft the engine means, from what is left when the names are right.
+static str blamed_field(const struct als_draft *draft, err code, uint64_t *ret_limit)
+{
+    *ret_limit = 0;
+    if (als_check_type(draft->type, NULL)) {
+        *ret_limit = draft->type.len > TYPE_BYTES_MAX ? TYPE_BYTES_MAX : 0;
+        return S("event_type");
+    }
+    if (als_check_entity(draft->entity, NULL)) {
+        *ret_limit = draft->entity.len > ENTITY_BYTES_MAX ? ENTITY_BYTES_MAX : 0;
+        return S("entity_id");
+    }
+    if (code == ALS_INVALID_INPUT && draft->has_id)
+        return S("id"); // it stands twice in the batch
+    return S("");
+}
+
 // The engine says what is wrong with a draft, but not with which field of it.
-static void blame_field(const struct call *call, const struct append_request *request, size_t index,
-                        err code, struct flaw *flaw)
+static void blame(const struct call *call, const struct append_request *request, size_t index,
+                  err code, struct flaw *flaw)
 {
     const struct als_draft *draft = &request->list.drafts[index];
-    if (code == ALS_TOO_LARGE)
-        flaw->limit = call->server->event_bytes_max;
-    str field = S("");
-    if (als_check_type(draft->type, NULL)) {
-        field = S("event_type");
-        flaw->limit = draft->type.len > TYPE_BYTES_MAX ? TYPE_BYTES_MAX : 0;
-    } else if (als_check_entity(draft->entity, NULL)) {
-        field = S("entity_id");
-        flaw->limit = draft->entity.len > ENTITY_BYTES_MAX ? ENTITY_BYTES_MAX : 0;
-    }
-    memcpy(flaw->field, field.ptr, field.len + 1);
+    struct als_why why = flaw->why;
+    uint64_t limit;
+    str field = blamed_field(draft, code, &limit);
+    if (str_equal(field, S("id"))) {
+        char id[UUID_TEXT_LEN];
+        uuid_format(draft->id, id);
+        (void)flaw_set(flaw, code, field, "%.180s (%.*s)", why.text, (int)sizeof id, id);
+    } else
+        (void)flaw_set(flaw, code, field, "%s", why.text);
+    flaw->limit = code == ALS_TOO_LARGE ? call->server->event_bytes_max : limit;
     if (request->batch)
         flaw_within(flaw, "events", index);
 }
@@ -213,7 +242,7 @@ static void append(struct call *call, struct append_request *request, str tenant
         return; // nothing of the request may be touched here any more
     if (index < request->list.count &&
         (code == ALS_INVALID_INPUT || code == ALS_INVALID_EVENT || code == ALS_TOO_LARGE))
-        blame_field(call, request, index, code, &flaw);
+        blame(call, request, index, code, &flaw);
     refuse(call, code, &flaw);
 }
 

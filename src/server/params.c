@@ -48,13 +48,13 @@ err params_from_query(str query, struct arena *arena, struct params *params, str
         return no_room(flaw);
 
     str name, value;
-    bool bad = false;
-    while (http_next_parameter(&query, arena, &name, &value, &bad))
-        if (params->count < params->capacity)
-            add(params, name, value, PARAM_QUERY);
-    if (bad)
-        return flaw_set(flaw, ALS_BAD_PARAMETER, S(""),
-                        "a parameter is not properly percent-encoded UTF-8");
+    bool bad;
+    while (http_next_parameter(&query, arena, &name, &value, &bad)) {
+        if (bad)
+            return flaw_set(flaw, ALS_BAD_PARAMETER, S(""),
+                            "a parameter is not properly percent-encoded UTF-8");
+        add(params, name, value, PARAM_QUERY);
+    }
     return ALS_OK;
 }
 

@@ -23,24 +23,37 @@ enum {
 // Beside a request's body: the tape of its JSON, its drafts and what they became.
 #define REQUEST_ARENA_EXTRA MIB(128)
 
+struct words {
+    enum log_level level;
+    const char *msg;
+};
+
+static struct words words_for(enum als_notice_kind kind)
+{
+    switch (kind) {
+    case ALS_NOTICE_TORN_END:
+        return (struct words){LOG_WARN, "torn end of the log cut"};
+    case ALS_NOTICE_STORAGE_FAILED:
+        return (struct words){LOG_ERROR, "storage failed"};
+    case ALS_NOTICE_STORAGE_FULL:
+        return (struct words){LOG_ERROR, "storage full"};
+    case ALS_NOTICE_RECOVERED:
+        return (struct words){LOG_INFO, "tenant opened"};
+    case ALS_NOTICE_DAMAGED:
+        return (struct words){LOG_ERROR, "tenant damaged"};
+    }
+    return (struct words){LOG_WARN, "notice"};
+}
+
 static void notice(void *context, const struct als_notice *told)
 {
-    static const struct {
-        enum log_level level;
-        const char *msg;
-    } kinds[] = {
-        [ALS_NOTICE_TORN_END] = {LOG_WARN, "torn end of the log cut"},
-        [ALS_NOTICE_STORAGE_FAILED] = {LOG_ERROR, "storage failed"},
-        [ALS_NOTICE_STORAGE_FULL] = {LOG_ERROR, "storage full"},
-        [ALS_NOTICE_RECOVERED] = {LOG_INFO, "tenant opened"},
-    };
     struct server *server = context;
+    struct words words = words_for(told->kind);
     char text[LOG_QUOTED_MAX];
     if (told->kind == ALS_NOTICE_TORN_END)
         metrics_add(server->metrics, METRIC_wal_recovery_truncated_bytes, told->count, NULL);
-    LOG_LINE(kinds[told->kind].level, kinds[told->kind].msg, "tenant=%.*s count=%llu what=%s",
-             STR(told->tenant), (unsigned long long)told->count,
-             log_quoted(str_of(told->text), text));
+    LOG_LINE(words.level, words.msg, "tenant=%.*s count=%llu what=%s", STR(told->tenant),
+             (unsigned long long)told->count, log_quoted(str_of(told->text), text));
 }
 
 static void synced(void *context, uint64_t duration_ns, size_t appends)
