@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+# The library that others embed: the rooms up to the engine, as liballsource.a and .so.
+#
+# All of it is first linked into one relocatable object whose hidden symbols are made local. So only
+# als_* is left to be seen, and no short name of ours can clash with one of the embedder's.
+include(GNUInstallDirs)
+
+if(NOT TARGET room_engine)
+    return()
+endif()
+
+# The rooms below the engine: FLOORS lists each behind those it stands on.
+set(library_rooms engine)
+set(floors_from_above ${floors})
+list(REVERSE floors_from_above)
+foreach(line ${floors_from_above})
+    string(REGEX REPLACE " +" ";" words "${line}")
+    list(POP_FRONT words room)
+    if(room IN_LIST library_rooms)
+        list(APPEND library_rooms ${words})
+    endif()
+endforeach()
+list(REMOVE_DUPLICATES library_rooms)
+
+set(library_archives "")
+set(library_targets "")
+foreach(room ${library_rooms})
+    if(TARGET room_${room})
+        list(APPEND library_archives $<TARGET_FILE:room_${room}>)
+        list(APPEND library_targets room_${room})
+    endif()
+endforeach()
+
+set(library_object ${CMAKE_BINARY_DIR}/allsource.o)
+add_custom_command(
+    OUTPUT ${library_object}
+    COMMAND ${CMAKE_LINKER} -r -o ${library_object} --whole-archive ${library_archives}
+    COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${library_object}
+    DEPENDS ${library_targets} ${library_archives}
+    COMMENT "Linking liballsource into one object"
+    VERBATIM COMMAND_EXPAND_LISTS)
+set_source_files_properties(${library_object} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+add_custom_target(library_object DEPENDS ${library_object}) # made once for both
+
+foreach(form STATIC SHARED)
+    string(TOLOWER allsource_${form} target)
+    add_library(${target} ${form} ${library_object})
+    add_dependencies(${target} library_object)
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME allsource LINKER_LANGUAGE C
+                                               VERSION ${PROJECT_VERSION} SOVERSION 0)
+    target_link_libraries(${target} PRIVATE Threads::Threads m)
+endforeach()
+if(NOT ALLSOURCE_SANITIZE) # a sanitizer's run-time library is the program's
+    target_link_options(allsource_shared PRIVATE -Wl,-z,defs)
+endif()
+
+# pkg-config prefers the -uninstalled file where it finds one: for the build tree.
+set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+set(pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+configure_file(cmake/allsource.pc.in allsource.pc @ONLY)
+set(pc_prefix ${CMAKE_BINARY_DIR})
+set(pc_libdir "\${prefix}")
+set(pc_includedir ${CMAKE_SOURCE_DIR}/include)
+configure_file(cmake/allsource.pc.in allsource-uninstalled.pc @ONLY)
+
+install(TARGETS allsource_static allsource_shared)
+install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${CMAKE_BINARY_DIR}/allsource.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(program allsourced allsource)
+    if(TARGET ${program})
+        install(TARGETS ${program})
+    endif()
+endforeach()
+
+# The unit tests of rooms that reach the engine through its header.
+foreach(program cli_test server_test)
+    if(TARGET ${program})
+        target_link_libraries(${program} PRIVATE room_engine)
+    endif()
+endforeach()
