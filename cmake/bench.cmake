@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+# The benchmarks: allsource-bench beside the server that it starts, and json_bench.
+
+add_executable(allsource-bench bench/bench.c bench/table.c bench/workload.c bench/ingest.c
+                               bench/reads.c bench/latency.c bench/http_load.c bench/http.c
+                               bench/space.c)
+target_include_directories(allsource-bench PRIVATE ${CMAKE_SOURCE_DIR})
+target_link_libraries(allsource-bench PRIVATE room_engine)
+add_executable(json_bench EXCLUDE_FROM_ALL bench/json_bench.c)
+target_link_libraries(json_bench PRIVATE room_json)
