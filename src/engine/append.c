@@ -368,17 +368,19 @@ static void waiter_done(void *context, const struct als_outcome *outcome,
 enum als_err als_append_wait(struct als *als, const struct als_append *append,
                              struct als_appended *ret_events, struct als_outcome *ret_outcome)
 {
-    struct als_outcome outcome = {.code = ALS_OK};
+    struct als_outcome outcome = {.code = ALS_OK}, refused = {.code = ALS_OK};
     struct waiter waiter = {.events = ret_events, .outcome = &outcome};
     lock_init(&waiter.lock, LOCK_WAITER);
     signal_init(&waiter.signal);
-    outcome.code = als_append(als, append, waiter_done, &waiter, &outcome.index, &outcome.why);
-    if (outcome.code == ALS_OK) {
+    // `outcome` is the writer's from here on: it may be filled before als_append() returns.
+    refused.code = als_append(als, append, waiter_done, &waiter, &refused.index, &refused.why);
+    if (refused.code == ALS_OK) {
         lock_take(&waiter.lock);
         while (!waiter.done)
             signal_wait(&waiter.signal, &waiter.lock);
         lock_release(&waiter.lock);
-    }
+    } else
+        outcome = refused;
     signal_deinit(&waiter.signal);
     lock_deinit(&waiter.lock);
     if (ret_outcome)
