@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,15 +122,40 @@ static struct loop *least_busy(struct http_server *server)
 
 // The client has closed its side. The daemon misses that when it is looking elsewhere (a suspended
 // connection) and when the end comes together with the last bytes: it takes a short read for the
-// last. A second end makes it look again; a stream without news is told.
+// last. So a stream without news is told, and for the others we end the reading side once more
+// when all bytes have been read: that makes the daemon look again.
 static void peer_hung_up(struct watch *watch, uint32_t events)
 {
     (void)events;
     struct peer *peer = OWNER_OF(watch, struct peer, hangup);
     if (peer->waiting)
         stream_cut(peer->waiting);
-    else
-        (void)shutdown(peer->fd, SHUT_RD); // fails when both sides are closed, which is seen anyway
+    peer->hung = true;
+    peer->next_hung = peer->loop->hung;
+    peer->loop->hung = peer;
+}
+
+static void hung_leave(struct peer *peer)
+{
+    struct peer **at = &peer->loop->hung;
+    while (*at != peer)
+        at = &(*at)->next_hung;
+    *at = peer->next_hung;
+    peer->hung = false;
+}
+
+static void end_reading(struct loop *loop)
+{
+    for (struct peer *peer = loop->hung; peer;) {
+        struct peer *next = peer->next_hung;
+        int unread = 0;
+        if (ioctl(peer->fd, FIONREAD, &unread) != 0 || unread == 0) {
+            hung_leave(peer);
+            (void)shutdown(peer->fd, SHUT_RD); // when both sides are closed the daemon knows
+            loop->again = true;
+        }
+        peer = next;
+    }
 }
 
 static void watch_hangup(struct loop *loop, struct peer *peer)
@@ -179,6 +205,8 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
     }
     struct peer *peer = *socket_context;
     *socket_context = NULL;
+    if (peer && peer->hung)
+        hung_leave(peer);
     atomic_fetch_sub(&loop->connections, 1);
     if (peer && peer->unread) {
         loop_unwatch(loop, peer->fd);
@@ -316,6 +344,7 @@ static void *loop_run(void *context)
         loop->again = false;
         mailbox_open(&loop->mailbox);
         (void)MHD_run(loop->daemon); // fails only for daemons with threads of their own
+        end_reading(loop);
         uint64_t now = loop->lingering || loop->stopping ? now_ns() : 0;
         if (loop->lingering)
             linger_expire(loop, now);

@@ -21,6 +21,7 @@ struct loop {
     struct watch mail;
     struct mailbox mailbox;
     struct letter stop;
+    struct peer *hung;     // whose clients have closed their side, with bytes unread
     struct peer *arriving; // between MHD_add_connection() and its callback
     _Atomic uint32_t connections;
 

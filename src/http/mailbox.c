@@ -4,9 +4,13 @@
 // Nobody is left asleep: the reader says "asleep" and then looks for letters once more; a poster
 // puts its letter there and then looks for "asleep". Both steps are sequentially consistent, so
 // at least one of the two sees the other.
+//
+// A letter may be opened, and lead to the end of everything, before the call that posted it has
+// returned. So posters are counted, and the mailbox is not freed under their hands.
 #include "mailbox.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -25,6 +29,8 @@ err mailbox_init(struct mailbox *mailbox, int epoll, void *watch, struct als_why
 
 void mailbox_deinit(struct mailbox *mailbox)
 {
+    while (atomic_load(&mailbox->posting) > 0)
+        (void)sched_yield(); // a few instructions, of one whose letter has been opened already
     if (mailbox->fd > 0)
         (void)close(mailbox->fd); // nothing is written to it
     mailbox->fd = -1;
@@ -34,11 +40,13 @@ void mailbox_post(struct mailbox *mailbox, struct letter *letter)
 {
     if (atomic_exchange(&letter->posted, true))
         return;
+    atomic_fetch_add(&mailbox->posting, 1);
     letter->next = atomic_load(&mailbox->newest);
     while (!atomic_compare_exchange_weak(&mailbox->newest, &letter->next, letter))
         ;
     if (atomic_exchange(&mailbox->asleep, false))
         (void)eventfd_write(mailbox->fd, 1); // cannot fail: the counter is far from full
+    atomic_fetch_sub(&mailbox->posting, 1);
 }
 
 void mailbox_open(struct mailbox *mailbox)

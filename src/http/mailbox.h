@@ -25,6 +25,7 @@ struct letter {
 struct mailbox {
     struct letter *_Atomic newest;
     _Atomic bool asleep;
+    _Atomic unsigned posting; // how many are within mailbox_post()
     int fd; // becomes readable, edge-triggered, when a sleeping reader has got a letter
 };
 

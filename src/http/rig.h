@@ -5,6 +5,7 @@
 #include "http.h"
 #include "test.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct rig {
@@ -12,8 +13,9 @@ struct rig {
     uint16_t port;
     _Atomic int done_count, last_status, closed_count, complaint_count, source_count;
     struct rig_worker *worker;
-    struct http_request *_Atomic waiting; // of /wait
-    _Atomic bool feed;                    // what /wait is to send next
+    pthread_mutex_t mutex;        // guards `waiting`
+    struct http_request *waiting; // the stream of /wait
+    _Atomic bool feed;            // whether it has something to send
     _Atomic int socket_closed_count;
 };
 
@@ -21,6 +23,8 @@ struct rig {
 struct rig *rig_start(void (*change)(struct http_options *options));
 void rig_stop(struct rig *rig); // NULL is accepted
 AUTO_WITH(rig, rig_stop)
+
+void rig_wake(struct rig *rig); // the stream of /wait, if there is one
 
 // A connection to the server; the test ends it by close().
 int rig_connect(const struct rig *rig);

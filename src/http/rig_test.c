@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -123,10 +122,25 @@ static enum http_pull next_wait(void *context, struct buf *buf)
     return HTTP_MORE;
 }
 
+static void set_waiting(struct rig *rig, struct http_request *request)
+{
+    pthread_mutex_lock(&rig->mutex);
+    rig->waiting = request;
+    pthread_mutex_unlock(&rig->mutex);
+}
+
+void rig_wake(struct rig *rig)
+{
+    pthread_mutex_lock(&rig->mutex);
+    if (rig->waiting)
+        http_wake(rig->waiting);
+    pthread_mutex_unlock(&rig->mutex);
+}
+
 static void close_numbers(void *context)
 {
     struct numbers *numbers = context;
-    atomic_store(&numbers->rig->waiting, NULL);
+    set_waiting(numbers->rig, NULL);
     atomic_fetch_add(&numbers->rig->closed_count, 1);
 }
 
@@ -139,7 +153,7 @@ static void answer_stream(struct rig *rig, struct http_request *request)
     if (!waits && !str_to_u64(http_query(request), &numbers->left))
         numbers->left = 0;
     if (waits)
-        atomic_store(&rig->waiting, request);
+        set_waiting(rig, request);
     http_answer_stream(
         request, (struct http_answer){.status = 200, .content_type = S("text/plain")},
         (struct http_source){
@@ -235,6 +249,7 @@ struct rig *rig_start(void (*change)(struct http_options *options))
                                    .complain = complain};
     if (change)
         change(&options);
+    pthread_mutex_init(&rig->mutex, NULL);
     rig->worker = worker_start();
     CHECK_OK(http_server_start(options, &rig->server, NULL));
     char space[64];
@@ -251,6 +266,7 @@ void rig_stop(struct rig *rig)
         return;
     http_server_stop(rig->server, 1000);
     worker_stop(rig->worker);
+    pthread_mutex_destroy(&rig->mutex);
     free(rig);
 }
 

@@ -32,6 +32,8 @@ struct http_socket {
     size_t sent;
     bool source_waits;
     bool closing;         // a close frame is queued, nothing is pulled any more
+    uint16_t offence;     // a close code that wslay would not have sent
+    bool blunt;           // and it is in `out`: wslay has nothing more to say
     uint64_t heard_ns;    // when the client last sent something
     uint64_t accepted_ns; // when it last took something, or there began to be something
     uint64_t ping_at_ns;

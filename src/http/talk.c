@@ -69,6 +69,9 @@ static void take_message(wslay_event_context_ptr talk,
     (void)talk;
     if (message->opcode == WSLAY_CONNECTION_CLOSE) {
         socket->closing = true;
+        str reason = str_from((str){(const char *)message->msg, message->msg_length}, 2);
+        if (!str_is_utf8(reason)) // wslay sees it only when the frame came in one piece
+            socket->offence = WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA;
         return;
     }
     if (message->opcode != WSLAY_TEXT_FRAME && message->opcode != WSLAY_BINARY_FRAME)
@@ -78,11 +81,22 @@ static void take_message(wslay_event_context_ptr talk,
                               (str){(const char *)message->msg, message->msg_length});
 }
 
+// wslay lets a close frame of one byte pass as one without a code.
+static void take_frame_head(wslay_event_context_ptr talk,
+                            const struct wslay_event_on_frame_recv_start_arg *frame, void *context)
+{
+    struct http_socket *socket = context;
+    (void)talk;
+    if (frame->opcode == WSLAY_CONNECTION_CLOSE && frame->payload_length == 1)
+        socket->offence = WSLAY_CODE_PROTOCOL_ERROR;
+}
+
 bool talk_open(struct http_socket *socket)
 {
     static const struct wslay_event_callbacks callbacks = {
         .recv_callback = give_bytes,
         .send_callback = take_bytes,
+        .on_frame_recv_start_callback = take_frame_head,
         .on_msg_recv_callback = take_message,
     };
     if (wslay_event_context_server_init(&socket->talk, &callbacks, socket) != 0)
@@ -151,7 +165,7 @@ static bool flush(struct http_socket *socket)
 // Frames that wslay has queued become bytes of ours.
 static void print_frames(struct http_socket *socket)
 {
-    if (!wslay_event_want_write(socket->talk))
+    if (socket->blunt || !wslay_event_want_write(socket->talk))
         return;
     if (talk_unsent(socket) == 0)
         socket->accepted_ns = socket->loop->now_ns;
@@ -208,24 +222,42 @@ static void pull_batch(struct http_socket *socket)
             break;
 }
 
+// Closes in our own words, where wslay has queued a close frame with none or the wrong code.
+static void close_bluntly(struct http_socket *socket, uint16_t code)
+{
+    char frame[4] = {(char)(0x80 | WSLAY_CONNECTION_CLOSE), 2, (char)(code >> 8), (char)code};
+    if (talk_unsent(socket) == 0)
+        socket->accepted_ns = socket->loop->now_ns;
+    lend_buffer(socket);
+    buf_put(&socket->out, frame, sizeof frame);
+    socket->blunt = true;
+}
+
 static void read_frames(struct http_socket *socket)
 {
     socket->read_left = READ_BYTES_PER_TURN;
-    socket->dead |= wslay_event_recv(socket->talk) != 0;
-    if (socket->closing || wslay_event_get_read_enabled(socket->talk))
+    int failed = wslay_event_recv(socket->talk);
+    socket->dead |= failed == WSLAY_ERR_NOMEM;
+    if (failed && !socket->dead) // a malformed header; wslay's close frame does not say so
+        socket->offence = WSLAY_CODE_PROTOCOL_ERROR;
+    bool refused = !socket->closing && !wslay_event_get_read_enabled(socket->talk);
+    if (socket->dead || (!refused && !socket->offence))
         return;
-    socket->closing = true; // wslay has queued the close frame that names the offence
+    socket->closing = true;
     atomic_fetch_add(&socket->loop->errors, 1);
+    if (socket->offence)
+        close_bluntly(socket, socket->offence);
 }
 
 bool talk_is_over(const struct http_socket *socket)
 {
-    return socket->dead || (wslay_event_get_close_sent(socket->talk) && talk_unsent(socket) == 0);
+    bool said = socket->blunt || wslay_event_get_close_sent(socket->talk);
+    return socket->dead || (said && talk_unsent(socket) == 0);
 }
 
 void talk_turn(struct http_socket *socket, bool readable)
 {
-    if (readable && talk_unsent(socket) < BATCH_BYTES)
+    if (readable && !socket->blunt && talk_unsent(socket) < BATCH_BYTES)
         read_frames(socket);
     for (int i = 0; i < BATCHES_PER_TURN && !socket->dead; i++) {
         print_frames(socket);
