@@ -55,7 +55,10 @@ if(NOT ALLSOURCE_SANITIZE) # a sanitizer's run-time library is the program's
 endif()
 
 # pkg-config prefers the -uninstalled file where it finds one: for the build tree.
-set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+# The installed one finds itself, so that `cmake --install --prefix` may put it anywhere.
+file(RELATIVE_PATH pc_up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+string(REGEX REPLACE "/$" "" pc_up "${pc_up}")
+set(pc_prefix "\${pcfiledir}/${pc_up}")
 set(pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
 set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 configure_file(cmake/allsource.pc.in allsource.pc @ONLY)
@@ -79,3 +82,7 @@ foreach(program cli_test server_test)
         target_link_libraries(${program} PRIVATE room_engine)
     endif()
 endforeach()
+
+# tests/api is one program of several files; it is made after this file has been read.
+file(GLOB api_tests CONFIGURE_DEPENDS tests/api/*_tests.c)
+cmake_language(DEFER CALL target_sources api_test PRIVATE ${api_tests})

@@ -3,12 +3,12 @@
 # The library as an embedder meets it: the header in every language that may include it, what the
 # library shows of itself, and the example built by pkg-config, shared and static.
 #
-# usage: tests/api/embed.sh BUILD_DIR [FLAGS of a sanitizer build]
+# usage: tests/api/embed.sh [BUILD_DIR [FLAGS of a sanitizer build]]
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-build=$(cd "$1" && pwd)
-shift
+build=$(cd "${1:-$root/build/release}" && pwd)
+[ $# -eq 0 ] || shift
 space=$(mktemp -d)
 trap 'rm -rf "$space"' EXIT
 PKG_CONFIG_PATH=$build

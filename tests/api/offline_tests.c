@@ -11,7 +11,10 @@ enum { EVENTS = 50 };
 
 static void make_store(const char *directory)
 {
-    AUTO(als) als = store_open(directory);
+    struct als_options options = ALS_OPTIONS_INIT;
+    options.wal_file_bytes = 64 << 10; // the tests read all of it
+    AUTO(als) als = NULL;
+    CHECK_OK(als_open(directory, &options, &als, NULL));
     for (int i = 0; i < EVENTS; i++)
         append_for(als, "acme", i % 2 ? "a" : "b", "t.u", "{\"text\":\"some bytes to damage\"}");
     append_for(als, "other", "e", "t", "1");
