@@ -29,7 +29,7 @@ import urllib.parse
 SERVER_ENVIRONMENT = "ALLSOURCED"
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 15
-READ_SECONDS_MAX = 30
+READ_SECONDS_MAX = 20
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _ROOT = os.path.dirname(os.path.dirname(_HERE))
@@ -125,7 +125,9 @@ class Server:
             raise
 
     def start(self):
-        command = [server_path(), "--data-dir", self.directory, "--listen", "127.0.0.1:0"]
+        command = [server_path(), "--listen", "127.0.0.1:0"]
+        if "--ephemeral" not in self.options:
+            command += ["--data-dir", self.directory]
         self.process = subprocess.Popen(
             command + list(self.options),
             stdin=subprocess.DEVNULL,
@@ -278,6 +280,25 @@ def close_shared_server():
     server, _shared = _shared, None
     if server is not None:
         server.close()
+
+
+def check_shared_server():
+    """Every loop thread must answer, so several connections are tried."""
+    for _ in range(4):
+        with _shared.client() as client:
+            try:
+                healthy = client.healthy()
+            except OSError as error:
+                _abandon_shared_server()
+                raise AssertionError(f"the shared server does not answer any more: {error}") from None
+            check(healthy, "the shared server is not healthy any more")
+
+
+def _abandon_shared_server():
+    """The next test gets another one."""
+    global _shared
+    _shared.discard()
+    _shared = None
 
 
 def shared_server_started():

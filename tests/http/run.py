@@ -59,7 +59,7 @@ def run_one(name, test):
     try:
         test()
         if harness.shared_server_started():
-            harness.check(harness.shared_server().client().healthy(), "the server is not healthy any more")
+            harness.check_shared_server()
         outcome, text = "passed", ""
     except harness.Skip as reason:
         outcome, text = "skipped", str(reason)

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import random
+import select
 import socket
 import subprocess
 import tempfile
@@ -17,7 +18,9 @@ from harness import (
     chunked,
     equal,
     event,
+    eventually,
     fresh,
+    in_parallel,
     raw_exchange,
     read_json,
     refused,
@@ -48,15 +51,14 @@ def test_event_types_that_are_wrong_are_refused_with_their_sentence():
     cases += [(text, f"Event type cannot exceed 128 characters, got {len(text.encode())}")
               for text in ("x" * 129, "é" * 65, "x" * 5000, "X" * 129)]
     cases += [(text, f"Event type '{text}' {CONVENTION}")
-              for text in ("User.Created", "userCreated", "a-b", "a b", "a/b", "a:b", "É", "日本", "a\tb", "a\u0000b", "a*", "*", " a", "a ")]
+              for text in ("User.Created", "userCreated", "a-b", "a b", "a/b", "a:b", "É", "日本", "a\tb", "a*", "*", " a", "a ")]
     cases += [(text, f"Event type '{text}' cannot start or end with a dot") for text in (".", ".a", "a.", "..", ".a..b")]
     cases += [(text, f"Event type '{text}' cannot have consecutive dots") for text in ("a..b", "a...b", "a.b..c")]
     for text, sentence in cases:
         body = refused(client.try_append(**event("e", text)), 400, "invalid_input")
-        message = body["error"].replace("\0", "")
-        if len(sentence) < 200:
-            equal(message, "Invalid input: " + sentence.replace("\0", ""), f"message for {text!r}")
+        equal(body["error"], "Invalid input: " + sentence, f"message for {text!r}")
         equal(body.get("field"), "event_type", f"field for {text!r}")
+    refused(client.try_append(**event("e", "a\u0000b")), 400, "invalid_input", CONVENTION)
     equal(client.query()["count"], 0, "events")
 
 
@@ -204,7 +206,7 @@ def body_of_size(size):
 
 def test_a_request_may_be_as_big_as_the_limit_and_not_a_byte_bigger():
     limit = 65536
-    with Server("--max-request-bytes", str(limit)) as server:
+    with Server("--max-request-bytes", str(limit), "--max-event-bytes", "4k") as server:
         client = server.client()
         headers = {"Content-Type": JSON_TYPE}
         for send in (lambda body: body, lambda body: [body[:1000], body[1000:]]):
@@ -300,8 +302,6 @@ def test_connections_are_limited_and_freed():
         for link in links:
             link.close()
         check(server.alive(), "the server lives")
-        from harness import eventually
-
         def served():
             with contextlib.suppress(OSError, AssertionError):
                 return server.client().healthy()
@@ -369,7 +369,6 @@ NONSENSE = [
     ("a body that ends early", POST + b"Content-Length: 5000\r\n\r\n" + BODY),
     ("chunks that end early", POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n"),
     ("an upgrade to nowhere", b"GET /health HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: nowhere\r\n\r\n"),
-    ("an expectation nobody knows", POST + LENGTH + b"Expect: the-inquisition\r\n\r\n" + BODY),
     ("CONNECT", b"CONNECT example:80 HTTP/1.1\r\n" + HOST + b"\r\n"),
     ("TRACE", b"TRACE /health HTTP/1.1\r\n" + HOST + b"\r\n"),
 ]
@@ -378,21 +377,26 @@ HARMLESS = {  # may be served: what is wrong with them changes nothing
 }
 
 
+def provoke(server, index):
+    """Sends one piece of nonsense to a tenant of its own; gives what is wrong with the reaction."""
+    what, data = NONSENSE[index]
+    received = raw_exchange(server, data.replace(b": smuggled", b": smuggled-%d" % index))
+    statuses = [int(part.split()[0]) for part in received.split(b"HTTP/1.1 ")[1:]]
+    if server.client(f"smuggled-{index}").query()["count"]:
+        return f"{what}: an event was stored"
+    if len(statuses) > 1 and what != "line feeds":
+        return f"{what}: {len(statuses)} answers {statuses}"
+    if any(status < 400 for status in statuses) and what not in HARMLESS:
+        return f"{what}: {statuses}"
+    return None
+
+
 def test_raw_nonsense_stores_nothing_smuggles_nothing_and_leaves_the_server_healthy():
-    with Server() as server:
-        complaints = []
-        for what, data in NONSENSE:
-            received = raw_exchange(server, data)
-            statuses = [int(part.split()[0]) for part in received.split(b"HTTP/1.1 ")[1:]]
-            if any(status < 400 for status in statuses) and what not in HARMLESS:
-                complaints.append(f"{what}: {statuses}")
-            if len(statuses) > 1 and what != "line feeds":
-                complaints.append(f"{what}: {len(statuses)} answers {statuses}")
-            if server.client("smuggled").query()["count"]:
-                complaints.append(f"{what}: an event was stored")
-                break
-            check(server.client().healthy(), f"healthy after {what}")
+    with Server("--idle-timeout", "1") as server:
+        complaints = in_parallel(len(NONSENSE), lambda index: provoke(server, index))
+        complaints = [complaint for complaint in complaints if complaint]
         check(not complaints, "; ".join(complaints))
+        check(server.client().healthy(), "healthy")
 
 
 def test_line_feeds_alone_never_split_a_request():
@@ -408,12 +412,11 @@ def test_line_feeds_alone_never_split_a_request():
         check(server.client().healthy(), "healthy")
 
 
-@slow
 def test_random_bytes_and_broken_requests_leave_the_server_healthy():
     dice = random.Random(12)
     seeds = [POST + LENGTH + b"\r\n" + BODY, b"GET /api/v1/events/query?entity_id=a HTTP/1.1\r\n" + HOST + b"\r\n"]
-    with Server("--idle-timeout", "2") as server:
-        for round_number in range(400):
+    with Server() as server:
+        for round_number in range(1000):
             data = bytearray(dice.choice(seeds))
             for _ in range(dice.randrange(1, 6)):
                 at = dice.randrange(len(data))
@@ -425,8 +428,12 @@ def test_random_bytes_and_broken_requests_leave_the_server_healthy():
                 else:
                     data[at:at] = bytes(dice.randrange(256) for _ in range(dice.randrange(1, 9)))
                 data = data or bytearray(b"x")
-            raw_exchange(server, bytes(data))
-            if round_number % 50 == 49:
+            with socket.create_connection(server.address, 10) as link:
+                with contextlib.suppress(ConnectionError):
+                    link.sendall(data)
+                    link.shutdown(socket.SHUT_WR)
+                    select.select([link], [], [], 0.01)  # most are answered; what is cut off is not
+            if round_number % 100 == 99:
                 check(server.client().healthy(), f"healthy after round {round_number}")
         stored = server.client("smuggled").events() + server.client().events()
         equal(len({one["id"] for one in stored}), len(stored), "different ids")

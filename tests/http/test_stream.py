@@ -292,7 +292,7 @@ def test_streams_are_counted():
     with Server("--max-streams", "3") as server:
         client = server.client()
         streams = [WebSocket(server) for _ in range(3)]
-        equal(client.metric("websocket_connections_active"), 3, "active")
+        wait_for_metric(client, "websocket_connections_active", 3)
         try:
             WebSocket(server)
             raise AssertionError("a fourth stream was opened")
@@ -453,6 +453,22 @@ def test_last_event_id_resumes_without_gap_or_duplicate():
             for last, one in source.take(size):
                 seen.append(one["position"])
     equal(seen, list(range(1, 31)), "positions")
+
+
+def test_streams_that_are_woken_and_cut_again_and_again_leave_a_server_that_stops():
+    with Server("--shutdown-timeout", "2000") as server:
+        client = server.client()
+        client.batch([event("a") for _ in range(30)])
+        for round_number in range(10):
+            with EventSource(server, last_event_id=str(round_number)) as source:
+                source.take(30 - round_number)
+            with WebSocket(server, from_position=round_number) as stream:
+                stream.take(30 - round_number)
+                for _ in range(3):
+                    stream.send_json({"entity_id": "a"})
+                    stream.settle()
+        client.append("a")
+        equal([server.client().healthy() for _ in range(8)], [True] * 8, "answers")
 
 
 def test_last_event_id_wins_over_from_position():
