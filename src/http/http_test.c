@@ -357,24 +357,89 @@ TEST(http_stream_is_not_pulled_while_the_client_does_not_read)
     CHECK(rig_reaches(&rig->closed_count, 1));
 }
 
-TEST(http_stop_finishes_what_is_under_way_and_cuts_what_waits_for_ever)
+TEST(http_stop_cuts_what_waits_for_ever_and_what_takes_too_long)
 {
     struct rig *rig = rig_start(NULL);
     static struct rig_answer answer;
     int waiting = rig_connect(rig), idle = rig_connect(rig), half = rig_connect(rig);
     rig_send(waiting, S("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"));
     rig_read_answer(waiting, true, &answer);
-    rig_send(half, S("POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"));
-    int later = rig_connect(rig);
-    rig_send(later, S("POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"));
-    rig_read_answer(later, false, &answer);
-    CHECK_STR(S("3 bytes"), body_of(&answer));
+    rig_send(half, S("POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+                     "Expect: 100-continue\r\n\r\n"));
+    rig_read_answer(half, false, &answer);
+    CHECK_EQUAL(100, answer.status);
     rig_stop(rig); // `half` is given its second
     CHECK(rig_sees_end(waiting));
     CHECK(rig_sees_end(idle));
     CHECK(rig_sees_end(half));
-    CHECK(rig_sees_end(later));
-    close(waiting), close(idle), close(half), close(later);
+    close(waiting), close(idle), close(half);
+}
+
+static void *stop_server(void *context)
+{
+    http_server_stop(context, 60000);
+    return NULL;
+}
+
+TEST(http_stop_lets_requests_under_way_finish)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    static struct rig_answer answer;
+    pthread_t stopper;
+    int fd = rig_connect(rig);
+    rig_send(fd, S("POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+                   "GET / HTTP/1.1\r\nHost: a\r\n\r\n")); // the second comes too late
+    CHECK(rig_reaches(&rig->held_count, 1));
+    pthread_create(&stopper, NULL, stop_server, MOVE(rig->server));
+    int refused = 0; // from some moment on nobody is let in
+    while (!refused) {
+        int late = rig_connect_if(rig);
+        refused = late < 0;
+        close(late);
+    }
+    atomic_store(&rig->released, true);
+    rig_read_answer(fd, false, &answer);
+    CHECK_STR(S("3 bytes"), body_of(&answer));
+    CHECK(strcasestr(answer.head, "\r\nConnection: close\r\n"));
+    CHECK(rig_sees_end(fd));
+    pthread_join(stopper, NULL); // long before its minute is over
+    close(fd);
+    CHECK_EQUAL(1, rig->done_count);
+}
+
+TEST(http_answers_a_client_that_has_closed_its_side)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    static struct rig_answer answer;
+    const str requests[] = {
+        S("POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"),
+        S("GET /numbers?3 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    };
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        int fd = rig_connect(rig);
+        rig_send(fd, requests[i]);
+        shutdown(fd, SHUT_WR);
+        CHECK(i > 0 || rig_reaches(&rig->held_count, 1));
+        atomic_store(&rig->released, true);
+        rig_read_answer(fd, false, &answer);
+        CHECK_STR(i ? S("3\n2\n1\n") : S("3 bytes"), body_of(&answer));
+        CHECK(rig_sees_end(fd));
+        close(fd);
+    }
+}
+
+// The answer to a request whose client is gone has nowhere to go, and must still be taken.
+TEST(http_takes_the_answer_to_a_client_that_is_gone)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    for (int i = 0; i < 20; i++) {
+        int fd = rig_connect(rig);
+        rig_send(fd, S("POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"));
+        CHECK(i > 0 || rig_reaches(&rig->held_count, 1));
+        close(fd);
+    }
+    atomic_store(&rig->released, true);
+    CHECK(rig_reaches(&rig->done_count, 20));
 }
 
 static void answer_nothing(void *context, struct http_request *request)

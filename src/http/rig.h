@@ -17,6 +17,8 @@ struct rig {
     struct http_request *waiting; // the stream of /wait
     _Atomic bool feed;            // whether it has something to send
     _Atomic int socket_closed_count;
+    _Atomic int held_count; // requests to /held, which are answered when `released`
+    _Atomic bool released;
 };
 
 // `change` may alter the options; NULL leaves them.
@@ -28,6 +30,7 @@ void rig_wake(struct rig *rig); // the stream of /wait, if there is one
 
 // A connection to the server; the test ends it by close().
 int rig_connect(const struct rig *rig);
+int rig_connect_if(const struct rig *rig); // -1 when nobody listens
 void rig_send(int fd, str bytes);
 // True when the peer closes within a few seconds; what comes before is dropped.
 bool rig_sees_end(int fd);

@@ -14,6 +14,7 @@ enum { PATIENCE_MS = 5000, QUEUE_MAX = 4096 };
 // ---- The thread that answers later.
 
 struct rig_worker {
+    struct rig *rig;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t cond;
@@ -36,8 +37,18 @@ static void answer_length(void *context, struct http_request *request)
     answer_text(request, 200, buf_str(out));
 }
 
-static void answer_one(struct http_request *request)
+static void pause_ms(int ms)
 {
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+static void answer_one(struct rig *rig, struct http_request *request)
+{
+    if (str_equal(http_path(request), S("/held"))) {
+        atomic_fetch_add(&rig->held_count, 1);
+        while (!atomic_load(&rig->released))
+            pause_ms(1);
+    }
     if (str_equal(http_path(request), S("/continue")))
         http_continue(request, answer_length);
     else
@@ -58,7 +69,7 @@ static void *work(void *context)
         bool ending = worker->ending;
         pthread_mutex_unlock(&worker->mutex);
         for (size_t i = 0; i < count; i++)
-            answer_one(mine[i]);
+            answer_one(worker->rig, mine[i]);
         if (ending && count == 0)
             return NULL;
     }
@@ -72,9 +83,10 @@ static void post(struct rig_worker *worker, struct http_request *request)
     pthread_mutex_unlock(&worker->mutex);
 }
 
-static struct rig_worker *worker_start(void)
+static struct rig_worker *worker_start(struct rig *rig)
 {
     struct rig_worker *worker = calloc(1, sizeof *worker);
+    worker->rig = rig;
     pthread_mutex_init(&worker->mutex, NULL);
     pthread_cond_init(&worker->cond, NULL);
     pthread_create(&worker->thread, NULL, work, worker);
@@ -193,7 +205,8 @@ static void whole(void *context, struct http_request *request)
 {
     struct rig *rig = context;
     str path = http_path(request);
-    if (str_equal(path, S("/later")) || str_equal(path, S("/continue"))) {
+    if (str_equal(path, S("/later")) || str_equal(path, S("/continue")) ||
+        str_equal(path, S("/held"))) {
         post(rig->worker, request);
     } else if (str_equal(path, S("/numbers")) || str_equal(path, S("/wait")) ||
                str_equal(path, S("/abort"))) {
@@ -250,7 +263,7 @@ struct rig *rig_start(void (*change)(struct http_options *options))
     if (change)
         change(&options);
     pthread_mutex_init(&rig->mutex, NULL);
-    rig->worker = worker_start();
+    rig->worker = worker_start(rig);
     CHECK_OK(http_server_start(options, &rig->server, NULL));
     char space[64];
     str bound = http_server_address(rig->server, 0, space);
@@ -272,13 +285,22 @@ void rig_stop(struct rig *rig)
 
 // ---- The client.
 
-int rig_connect(const struct rig *rig)
+int rig_connect_if(const struct rig *rig)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons(rig->port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+int rig_connect(const struct rig *rig)
+{
+    int fd = rig_connect_if(rig);
+    CHECK(fd >= 0);
     return fd;
 }
 
@@ -395,7 +417,7 @@ bool rig_reaches(const _Atomic int *count, int wanted)
     for (int ms = 0; ms < PATIENCE_MS; ms++) {
         if (atomic_load(count) >= wanted)
             return true;
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        pause_ms(1);
     }
     return false;
 }
