@@ -28,6 +28,8 @@ bool store_watch(struct store *store, struct watch *watch)
 {
     struct watches *watches = &store->watches;
     lock_take(&watches->lock);
+    if (watch->armed)
+        unlink_watch(watches, watch); // asked again before it was told
     watch->armed = true;
     watch->previous = NULL;
     watch->next = watches->first;
