@@ -21,6 +21,12 @@ foreach(source ${upper_tests})
     list(APPEND test_programs ${name})
 endforeach()
 
+# The score of the crash tests. It plants bugs, so it is built and run in the preset "mutants" only.
+if(ALLSOURCE_MUTANTS)
+    add_executable(mutants tests/sim/mutants.c)
+    target_link_libraries(mutants PRIVATE $<TARGET_NAME_IF_EXISTS:room_engine> sim_lib)
+endif()
+
 # tests/fuzz/*_fuzz.c: LLVMFuzzerTestOneInput(); a plain main replays the corpus in every build.
 file(GLOB fuzz_targets CONFIGURE_DEPENDS tests/fuzz/*_fuzz.c)
 foreach(source ${fuzz_targets})

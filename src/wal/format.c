@@ -21,8 +21,9 @@ enum { // offsets in a file's header
     AT_FIRST_POSITION = 56,
     AT_PREVIOUS = 64,
     AT_CREATED = 72,
-    AT_LABEL_SIZE = 80,
-    AT_LABEL = 81,
+    AT_FILE_SIZE = 80,
+    AT_LABEL_SIZE = 88,
+    AT_LABEL = 89,
     AT_RESERVED = AT_LABEL + WAL_LABEL_MAX,
     AT_HEADER_CRC = 252,
 };
@@ -43,6 +44,7 @@ void wal_header_encode(const struct wal_header *header, uint8_t bytes[static WAL
     store_le64(bytes + AT_FIRST_POSITION, header->before.position + 1);
     store_le64(bytes + AT_PREVIOUS, header->before.hash);
     store_le64(bytes + AT_CREATED, (uint64_t)header->created_us);
+    store_le64(bytes + AT_FILE_SIZE, header->size);
     bytes[AT_LABEL_SIZE] = header->label_size;
     memcpy(bytes + AT_LABEL, header->label, header->label_size);
     store_le32(bytes + AT_HEADER_CRC, crc32c(0, bytes, AT_HEADER_CRC));
@@ -67,6 +69,7 @@ enum wal_header_state wal_header_decode(const uint8_t bytes[static WAL_HEADER_BY
                    .hash = load_le64(bytes + AT_PREVIOUS)},
         .durable = load_le64(bytes + AT_DURABLE),
         .created_us = (int64_t)load_le64(bytes + AT_CREATED),
+        .size = load_le64(bytes + AT_FILE_SIZE),
         .label_size = bytes[AT_LABEL_SIZE],
     };
     bool sane = load_le32(bytes + AT_FORMAT) == WAL_FORMAT &&

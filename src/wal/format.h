@@ -33,6 +33,7 @@ struct wal_header {
     struct wal_link before;
     uint64_t durable; // the last batch known to be durable when the file got its name
     int64_t created_us;
+    uint64_t size; // how long the file was made
     uint8_t label_size;
     char label[WAL_LABEL_MAX];
 };

@@ -46,6 +46,7 @@ static err fill(struct wal *wal, struct os_file *opened, const struct wal_plan *
     header.file = file->number;
     header.before = plan->before;
     header.durable = plan->durable;
+    header.size = plan->size;
     header.created_us = wal->os->now_us(wal->os);
     uint8_t bytes[WAL_HEADER_BYTES];
     wal_header_encode(&header, bytes);

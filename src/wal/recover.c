@@ -69,7 +69,7 @@ static err open_active(struct wal *wal, struct als_why *why)
     char space[WAL_NAME_MAX];
     TRY(wal->os->file_open(wal->dir, wal_name(file->number, space), OS_READ_WRITE, &wal->active,
                            why));
-    wal->written = file->end;
+    wal->written = MUTANT(TORN_TAIL_KEPT) ? file->size : file->end;
     return ALS_OK;
 }
 

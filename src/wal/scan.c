@@ -13,7 +13,10 @@
 //      m - m.unsynced >= n, for then n was durable when m was written.
 //   3. A whole frame in the right place that does not follow is damage: no interrupted write makes
 //      one.
-//   4. Otherwise the end is torn, if anything but zeros lies there: nobody was told of it.
+//   4. Otherwise the end is torn, if anything but zeros lies there: nobody was told of it. It is
+//   torn,
+//      too, if the file is shorter than it was made: that is what an interrupted clean-up leaves,
+//      and what somebody leaves who cuts the file or removes its successor.
 //
 // A mark that ends the log has done its work once it is read. It is not counted as the end, so that
 // the next frame takes its number and its place, and reopening a log leaves no trace in it.
@@ -231,16 +234,19 @@ static bool shown_durable(const struct wal_scan *scan, const struct wal_file *fi
 static void judge_end(struct wal_scan *scan, const struct wal_file *file, struct place place)
 {
     uint64_t end = end_of_content(file, place.offset);
+    uint64_t torn = end - place.offset;
+    if (file->size < scan->header.size)
+        torn += scan->header.size - file->size;
     if (place.link.batch < file->durable) {
         damaged(scan, file, place.offset, "a batch that was durable when the file was made");
     } else if (end > place.offset && !MUTANT(UNSYNCED_IGNORED) &&
                shown_durable(scan, file, place.offset, end, place.link.batch + 1)) {
         damaged(scan, file, place.offset, "a batch that a later one shows to have been durable");
-    } else if (end > place.offset) {
+    } else if (torn > 0) {
         scan->finding = WAL_TORN;
         scan->bad_file = scan->report.torn_file = file->number;
         scan->bad_offset = place.offset;
-        scan->report.torn_bytes = end - place.offset;
+        scan->report.torn_bytes = torn;
     }
 }
 

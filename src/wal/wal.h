@@ -43,7 +43,7 @@ struct wal_draft {
 // What recovery found and did.
 struct wal_report {
     uint64_t files, batches, bytes; // batches without marks; bytes of frames
-    uint64_t torn_bytes;            // cut off behind the last whole batch
+    uint64_t torn_bytes;            // behind the last whole batch: cut off, or missing
     uint64_t torn_file;             // in which file, when torn_bytes is not 0
     bool rewritten;                 // the end may not have been durable: copied to a new file
 };

@@ -17,7 +17,7 @@ TEST(the_log_keeps_its_promises_at_every_crash_point)
     static struct wal_subject space;
     struct crash_subject subject = wal_subject(&space);
     struct crash_options options = {.seed_first = test_seed_first(),
-                                    .seed_last = test_seed_last(seeds(200))};
+                                    .seed_last = test_seed_last(seeds(100))};
     struct crash_result result;
     crash_run(&subject, &options, &result);
     crash_print("wal", &result);

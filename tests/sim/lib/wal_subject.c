@@ -132,9 +132,11 @@ err model_append(struct model *model, struct wal *wal, size_t count, uint32_t si
         struct model_batch *batch = &model->batches[before + i];
         *batch = (struct model_batch){.first = position_behind(model, before + i) + 1,
                                       .count = 1 + (uint32_t)rand_below(&rand, 3),
-                                      .size = 1 + (uint32_t)rand_below(&rand, size_max),
+                                      .size = model->size,
                                       .recorded_us = (int64_t)model->salt,
                                       .salt = model->salt};
+        if (batch->size == 0)
+            batch->size = 1 + (uint32_t)rand_below(&rand, size_max);
         draw_body(batch, bodies[i]);
         drafts[i] = (struct wal_draft){.first = batch->first,
                                        .count = batch->count,
@@ -217,7 +219,7 @@ static err step(struct work *work, struct als_why *why)
 static bool work(void *context, struct sim *sim, uint64_t seed, struct als_why *why)
 {
     struct wal_subject *subject = context;
-    subject->model = (struct model){.salt = seed << 32};
+    subject->model = (struct model){.salt = seed << 32, .size = seed % 2 ? 0 : 150};
     struct work work = {.model = &subject->model, .sim = sim, .rand = {seed}};
     err code = reopen(&work, why);
     uint64_t steps = 8 + rand_below(&work.rand, 12);
@@ -245,7 +247,7 @@ static bool check(void *context, struct sim *sim, struct als_why *why)
     model.tried = model.acknowledged = opened.found;
     if (model.tried + 2 > MODEL_BATCHES_MAX)
         model.tried -= 2;
-    code = model_append(&model, opened.wal, 2, 300, true, why);
+    code = model_append(&model, opened.wal, 1 + model.salt % 2, 300, true, why);
     if (code == ALS_OK) {
         AUTO(sim) after = sim_crash(sim, 1, SIM_DROP);
         struct opened again;

@@ -25,6 +25,7 @@ struct model {
     size_t acknowledged;  // so many must be found
     als_position trimmed; // those up to here may be missing
     uint64_t salt;        // never used twice
+    uint32_t size;        // of all bodies, so that old and new frames can fall on each other; or 0
 };
 
 struct wal_subject {
