@@ -320,6 +320,7 @@ static err check_append(const struct als *als, const struct als_append *append, 
 enum als_err als_append(struct als *als, const struct als_append *append, als_done *done,
                         void *context, size_t *ret_index, struct als_why *why)
 {
+    CHECK_ALS(als, why);
     TRY(check_append(als, append, why));
     if (!done)
         return FAIL(why, ALS_INVALID_INPUT, "done is NULL");

@@ -167,6 +167,7 @@ void als_close(struct als *als)
 
 enum als_err als_ready(struct als *als, struct als_why *why)
 {
+    CHECK_ALS(als, why);
     for (struct tenant *tenant = atomic_load(&als->tenants); tenant; tenant = tenant->next) {
         struct store *store = atomic_load(&tenant->store);
         if (store && store_has_failed(store))
@@ -180,6 +181,7 @@ enum als_err als_ready(struct als *als, struct als_why *why)
 
 enum als_err als_tenants(struct als *als, als_each_tenant *each, void *context, struct als_why *why)
 {
+    CHECK_ALS(als, why);
     if (!each)
         return FAIL(why, ALS_INVALID_INPUT, "each is NULL");
     for (struct tenant *tenant = atomic_load(&als->tenants); tenant; tenant = tenant->next)
@@ -210,6 +212,7 @@ static void add_stat(struct als_stats *stats, struct store *store)
 enum als_err als_stats(struct als *als, als_str tenant_slice, struct als_stats *ret_stats,
                        struct als_why *why)
 {
+    CHECK_ALS(als, why);
     struct als_stats stats = {0};
     if (!ret_stats)
         return FAIL(why, ALS_INVALID_INPUT, "ret_stats is NULL");

@@ -150,6 +150,11 @@ static inline err bad_size(const char *what, struct als_why *why)
     return FAIL(why, ALS_INVALID_INPUT, "%s is missing or its size is not set (use the _INIT)",
                 what);
 }
+#define CHECK_ALS(als, why)                                                                        \
+    do {                                                                                           \
+        if (!(als))                                                                                \
+            return FAIL((why), ALS_INVALID_INPUT, "als is NULL");                                  \
+    } while (0)
 #define CHECK_SIZED(options, what, why)                                                            \
     do {                                                                                           \
         if (!(options) || (options)->size < sizeof *(options))                                     \

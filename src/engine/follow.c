@@ -114,6 +114,7 @@ enum als_err als_follower_filter(struct als_follower *follower, als_str entity,
 enum als_err als_follow_open(struct als *als, const struct als_follow *follow,
                              struct als_follower **ret_follower, struct als_why *why)
 {
+    CHECK_ALS(als, why);
     CHECK_SIZED(follow, "follow", why);
     if (!ret_follower || !follow->wake)
         return FAIL(why, ALS_INVALID_INPUT, "ret_follower or follow.wake is NULL");
@@ -246,6 +247,7 @@ enum als_err als_when(struct als *als, als_str tenant_slice, als_position positi
                       uint32_t timeout_ms, void (*reached)(void *context, bool reached),
                       void *context, struct als_why *why)
 {
+    CHECK_ALS(als, why);
     struct tenant *tenant;
     if (!reached)
         return FAIL(why, ALS_INVALID_INPUT, "reached is NULL");

@@ -85,6 +85,7 @@ static err plan(const struct als_query *asked, struct query *ret_query, struct a
 enum als_err als_query_open(struct als *als, const struct als_query *query,
                             struct als_cursor **ret_cursor, struct als_why *why)
 {
+    CHECK_ALS(als, why);
     CHECK_SIZED(query, "query", why);
     if (!ret_cursor)
         return FAIL(why, ALS_INVALID_INPUT, "ret_cursor is NULL");
@@ -142,6 +143,7 @@ AUTO_WITH(als_names, als_names_close)
 enum als_err als_names_open(struct als *als, const struct als_names_query *query,
                             struct als_names **ret_names, struct als_why *why)
 {
+    CHECK_ALS(als, why);
     CHECK_SIZED(query, "query", why);
     if (!ret_names)
         return FAIL(why, ALS_INVALID_INPUT, "ret_names is NULL");

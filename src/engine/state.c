@@ -95,6 +95,7 @@ static err fold_all(struct als_state *state, als_version at_version, struct als_
 enum als_err als_state_open(struct als *als, const struct als_state_query *query,
                             struct als_state **ret_state, struct als_why *why)
 {
+    CHECK_ALS(als, why);
     CHECK_SIZED(query, "query", why);
     if (!ret_state)
         return FAIL(why, ALS_INVALID_INPUT, "ret_state is NULL");
