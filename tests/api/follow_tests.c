@@ -77,6 +77,25 @@ TEST(a_follower_that_found_nothing_is_woken_once)
     CHECK_EQUAL(2, counter_read(&woken));
 }
 
+TEST(a_follower_may_be_asked_again_while_it_waits)
+{
+    AUTO(als) als = store_open_quick();
+    append_ok(als, "e", "t", "1");
+    struct counter woken = COUNTER_INIT, other_woken = COUNTER_INIT;
+    AUTO(als_follower) follower = follow(als, ALS_FROM_NOW, &woken);
+    AUTO(als_follower) other = follow(als, ALS_FROM_NOW, &other_woken);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQUAL(0, next(follower));
+        CHECK_EQUAL(0, next(other));
+    }
+    als_follower_close(MOVE(follower));
+    append_ok(als, "e", "t", "1");
+    counter_wait(&other_woken, 1);
+    CHECK_EQUAL(2, next(other));
+    CHECK_EQUAL(1, counter_read(&other_woken));
+    CHECK_EQUAL(0, counter_read(&woken));
+}
+
 TEST(a_follower_gives_what_passes_its_filter_and_says_how_far_it_is)
 {
     AUTO(als) als = store_open_quick();
