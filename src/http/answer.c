@@ -130,7 +130,8 @@ ssize_t stream_read(void *context, uint64_t position, char *space, size_t size)
     }
     if (request->stream_ended)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    if (request->loop->stopping) // it would wait for ever; cut, nobody takes it for complete
+    // Nobody would end the wait. Cut, the answer is not taken for a complete one.
+    if (request->loop->stopping || request->peer->half_closed)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     request->stream_waits = true;
     request->peer->waiting = request;

@@ -227,3 +227,41 @@ err head_read(struct http_request *request, const char *method, const char *vers
                     (unsigned long long)options->body_bytes_max);
     return ALS_OK;
 }
+
+// ---- What the handlers ask.
+
+str http_method(const struct http_request *request)
+{
+    return request->method;
+}
+
+str http_path(const struct http_request *request)
+{
+    return request->path;
+}
+
+str http_query(const struct http_request *request)
+{
+    return request->query;
+}
+
+static const struct http_header *find_header(const struct http_request *request, str name)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        const struct http_header *header = &request->headers[i];
+        if (header->name.len == name.len && strncasecmp(header->name.ptr, name.ptr, name.len) == 0)
+            return header;
+    }
+    return NULL;
+}
+
+str http_header(const struct http_request *request, str name)
+{
+    const struct http_header *header = find_header(request, name);
+    return header ? header->value : S("");
+}
+
+bool http_has_header(const struct http_request *request, str name)
+{
+    return find_header(request, name) != NULL;
+}

@@ -2,9 +2,13 @@
 // HTTP/1.1, WebSocket and an HTTP client behind one face; knows no events.
 //
 // A request is answered in two steps. `head` is called when method, path and headers are known: it
-// may answer at once, or say how it wants the body. `whole` is called when the body is complete.
-// Either may answer later and from any thread: the connection waits without a thread. Exactly one
-// of http_answer(), http_answer_stream() and http_upgrade() ends each request.
+// may answer before it returns, or say how it wants the body. `whole` is called when the body is
+// complete. It may answer later and from any thread: the connection waits without a thread. Exactly
+// one of http_answer(), http_answer_stream() and http_upgrade() ends each request, and one of them
+// must come: http_server_stop() waits for it, however short its grace.
+//
+// What has not passed the checks of ADR 0003 (ambiguous framing, limits) is answered here, with the
+// JSON body that all errors have, and no handler sees it; `done` does.
 //
 // The library underneath is libmicrohttpd, with wslay for WebSocket frames and libcurl for the
 // client (ADR 0003); nothing of them shows here, so that another could replace them.
@@ -49,8 +53,9 @@ struct http_options {
     http_serve *head; // may be NULL
     http_serve *whole;
     void *context; // KEEPS
-    // Called when an answer has gone out (or the connection died): method, path as requested and
-    // status of `request` may still be asked. May be NULL.
+    // Called once for each request whose head was complete, when its answer has gone out or the
+    // connection has died (`status` is 0 if that was before there was an answer). The request may
+    // still be asked for everything; its slices end with this call. On its loop. May be NULL.
     void (*done)(void *context, struct http_request *request, int status, uint64_t duration_ns);
     // What would be logged by the doors: "refused a connection", with few words.
     void (*complain)(void *context, const char *text);
@@ -122,7 +127,9 @@ struct http_source {
     void (*close)(void *context);            // always called once, also when the client went away
     void *context;
 };
-// Any thread, once. `answer.body` is ignored.
+// Any thread, once. `answer.body` is ignored. To a HEAD the source is closed without being asked,
+// and the connection ends. A source that waits is cut when the client closes its side and when the
+// server stops; `close` is called on the loop, before `done`.
 void http_answer_stream(struct http_request *request, struct http_answer answer,
                         struct http_source source);
 // Any thread, also spuriously, until `close` was called: a source that said HTTP_WAIT is asked

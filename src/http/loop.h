@@ -65,9 +65,17 @@ err loop_init(struct loop *loop, struct http_server *server, struct als_why *why
 void loop_deinit(struct loop *loop);
 err loop_start(struct loop *loop, struct als_why *why);
 
+// ---- door.c
+
 // The listener's clients are accepted by this loop and served by the least busy one.
 err loop_listen(struct loop *loop, struct listener *listener, struct als_why *why);
 
+// The daemon's word that a connection has begun or ended; the context is the loop.
+void loop_connection_changed(void *context, struct MHD_Connection *connection,
+                             void **socket_context, enum MHD_ConnectionNotificationCode change);
+// After each turn of the daemon.
+void loop_end_reading(struct loop *loop);
+void loop_expire_lingering(struct loop *loop, uint64_t now);
 // Forgets the connection's end. Needed where the socket outlives the daemon's descriptor of it.
 void loop_unwatch(struct loop *loop, int fd);
 

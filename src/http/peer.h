@@ -19,8 +19,9 @@ struct watch {
 struct peer { // one connection, or the WebSocket that it became
     struct letter arrival;
     struct watch hangup;
-    struct peer *next_hung; // in the loop's list
-    bool hung;
+    struct peer *next_hung;       // in the loop's list
+    bool hung;                    // it is there
+    bool half_closed;             // by the client
     struct http_request *waiting; // its stream has no news, so nobody looks at the socket
     struct loop *loop;            // where it is to be served
     int fd;

@@ -20,7 +20,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 enum {
@@ -362,42 +361,6 @@ void requests_cut(struct loop *loop)
 }
 
 // ---- What the handlers ask.
-
-str http_method(const struct http_request *request)
-{
-    return request->method;
-}
-
-str http_path(const struct http_request *request)
-{
-    return request->path;
-}
-
-str http_query(const struct http_request *request)
-{
-    return request->query;
-}
-
-static const struct http_header *find_header(const struct http_request *request, str name)
-{
-    for (size_t i = 0; i < request->header_count; i++) {
-        const struct http_header *header = &request->headers[i];
-        if (header->name.len == name.len && strncasecmp(header->name.ptr, name.ptr, name.len) == 0)
-            return header;
-    }
-    return NULL;
-}
-
-str http_header(const struct http_request *request, str name)
-{
-    const struct http_header *header = find_header(request, name);
-    return header ? header->value : S("");
-}
-
-bool http_has_header(const struct http_request *request, str name)
-{
-    return find_header(request, name) != NULL;
-}
 
 str http_body(const struct http_request *request)
 {
