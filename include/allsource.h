@@ -168,10 +168,11 @@ struct als_append {
     size_t count; // 1 or more; they become one atomic batch of neighbouring positions
     const struct als_condition *conditions;
     size_t condition_count;
+    bool hold; // do not wake a writer for it: this thread will call als_turn()
 };
 #define ALS_APPEND_INIT                                                                            \
     {                                                                                              \
-        sizeof(struct als_append), {NULL, 0}, NULL, 0, NULL, 0                                     \
+        sizeof(struct als_append), {NULL, 0}, NULL, 0, NULL, 0, false                              \
     }
 
 struct als_appended {
@@ -218,8 +219,14 @@ typedef void als_done(void *context, const struct als_outcome *outcome,
 // so is a batch of which only a part is stored already.
 ALS_API enum als_err als_append(struct als *als, const struct als_append *append, als_done *done,
                                 void *context, size_t *ret_index, struct als_why *why);
-// The same, waiting. `ret_events` (may be NULL) has room for append->count entries. Returns
-// ret_outcome->code; the outcome is filled in every case.
+// Writes what is held, on this thread, for event loops that save the change of threads: they hold
+// the appends of one round and then take one turn, which makes all of them durable together. The
+// `done` functions run on this thread. Returns false when there was nothing to do (a writer that
+// was awake may have been faster). Whoever holds an append must take a turn soon: until then it
+// and what others append to its tenant may wait.
+ALS_API bool als_turn(struct als *als);
+// The same as als_append(), waiting. `ret_events` (may be NULL) has room for append->count entries.
+// Returns ret_outcome->code; the outcome is filled in every case.
 ALS_API enum als_err als_append_wait(struct als *als, const struct als_append *append,
                                      struct als_appended *ret_events,
                                      struct als_outcome *ret_outcome);

@@ -17,7 +17,12 @@ static void must(int error)
 
 void lock_init(struct lock *lock, enum lock_rank rank)
 {
-    must(pthread_mutex_init(&lock->mutex, NULL));
+    // Locks here are held for a few instructions: spin a little before asking the kernel.
+    pthread_mutexattr_t attributes;
+    must(pthread_mutexattr_init(&attributes));
+    must(pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP));
+    must(pthread_mutex_init(&lock->mutex, &attributes));
+    must(pthread_mutexattr_destroy(&attributes));
     lock->rank = rank;
 }
 

@@ -296,16 +296,18 @@ static void tell_failure(struct appending *appending)
                 err_prefix(appending->failed), appending->why.text);
     else
         (void)remote_failed(appending->remote, appending->failed, &appending->why);
-    uint64_t next = appending->last_line + 1;
-    if (appending->unknown && appending->batch_count)
-        fprintf(cli->err, "It is not known whether lines %llu to %llu were stored.\n",
-                (unsigned long long)appending->batch_lines[0],
-                (unsigned long long)appending->batch_lines[appending->batch_count - 1]);
+    unsigned long long next = appending->last_line + 1;
     if (appending->batches)
         fprintf(cli->err, "Everything before line %llu is stored; go on with --from-line %llu\n",
-                (unsigned long long)next, (unsigned long long)next);
-    else
-        fprintf(cli->err, "Nothing was stored.\n");
+                next, next);
+    if (appending->unknown && appending->batch_count)
+        fprintf(cli->err,
+                "Whether lines %llu to %llu are stored is not known; look before you send them "
+                "again\n",
+                (unsigned long long)appending->batch_lines[0],
+                (unsigned long long)appending->batch_lines[appending->batch_count - 1]);
+    else if (!appending->batches)
+        fprintf(cli->err, "Nothing was stored\n");
 }
 
 static void summary_json(const struct appending *appending, double seconds, struct buf *buf)

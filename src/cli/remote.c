@@ -123,8 +123,13 @@ err remote_exchange(struct remote *remote, const struct remote_request *request,
     add_header(&fetch, headers, S("Accept"), request->accept);
     add_header(&fetch, headers, S("Last-Event-ID"), request->last_event_id);
     add_header(&fetch, headers, S("X-Tenant-ID"), remote->tenant);
-    err code = http_fetch(remote->http, fetch, ret_status, why);
+    struct als_why told = {""};
+    err code = http_fetch(remote->http, fetch, ret_status, &told);
     remote->unreachable = code == ALS_NOT_READY;
+    // The code is one for all that can go wrong on the way; the words know whether it began.
+    remote->sent = !remote->unreachable || !str_starts(str_of(told.text), S("could not connect"));
+    if (why)
+        *why = told;
     return code;
 }
 
@@ -195,8 +200,8 @@ int remote_failed(struct remote *remote, err code, const struct als_why *why)
     struct cli *cli = remote->cli;
     if (!remote->unreachable)
         return cli_failed(cli, code, why);
-    cli_say(cli, "no server at %.*s: %s", STR(remote->base), why->text);
-    fprintf(cli->err, "Start one with:   allsource serve --data-dir ./data\n"
-                      "Or name another:  --url URL, or ALLSOURCE_URL in the environment\n");
+    cli_say(cli, "%s", why->text);
+    fprintf(cli->err, "Start a server with:  allsource serve --data-dir ./data\n"
+                      "or name another with: --url URL, or ALLSOURCE_URL in the environment\n");
     return EXIT_FAILED;
 }

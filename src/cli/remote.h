@@ -30,7 +30,8 @@ struct remote {
     struct http_client *http;
     str base; // without a '/' at its end
     str tenant;
-    bool unreachable; // the last exchange failed before the server said anything
+    bool unreachable; // the last exchange ended without an answer
+    bool sent;        // the last request may have reached the server
 };
 
 // Runs a verb with a server at the other end; `asked` begins with its remote_words.

@@ -317,16 +317,11 @@ static err check_append(const struct als *als, const struct als_append *append, 
     return ALS_OK;
 }
 
-enum als_err als_append(struct als *als, const struct als_append *append, als_done *done,
-                        void *context, size_t *ret_index, struct als_why *why)
+// Encodes and posts. `wake`: a writer shall come; else the caller takes turns itself.
+static err post(struct als *als, const struct als_append *append, struct slot *given,
+                size_t *ret_index, struct als_why *why)
 {
-    CHECK_ALS(als, why);
-    TRY(check_append(als, append, why));
-    if (!done)
-        return FAIL(why, ALS_INVALID_INPUT, "done is NULL");
-    AUTO(slot) slot = slot_take(als);
-    if (!slot)
-        return FAIL(why, ALS_QUEUE_FULL, "%d appends are on their way already", APPEND_SLOTS);
+    AUTO(slot) slot = given;
     size_t at = append->count;
     err code = encode_all(slot, append, &at, why);
     if (code != ALS_OK && ret_index)
@@ -335,20 +330,42 @@ enum als_err als_append(struct als *als, const struct als_append *append, als_do
     TRY(keep_conditions(slot, append, why));
     struct tenant *tenant;
     TRY(tenant_make(als, append->tenant, &tenant, why));
-    hash_all(slot, atomic_load(&tenant->store));
-    slot->done = done;
-    slot->context = context;
+    struct store *store = atomic_load(&tenant->store);
+    hash_all(slot, store);
     slot->append.done = slot_done;
     slot->append.owner = tenant;
-    TRY(store_post(atomic_load(&tenant->store), &slot->append, why));
+    bool first;
+    TRY(store_post(store, &slot->append, &first, why));
     (void)MOVE(slot); // it comes back by slot_done()
+    if (first)
+        schedule(tenant, !append->hold);
     return ALS_OK;
+}
+
+enum als_err als_append(struct als *als, const struct als_append *append, als_done *done,
+                        void *context, size_t *ret_index, struct als_why *why)
+{
+    CHECK_ALS(als, why);
+    TRY(check_append(als, append, why));
+    if (!done)
+        return FAIL(why, ALS_INVALID_INPUT, "done is NULL");
+    struct slot *slot = slot_take(als);
+    if (!slot)
+        return FAIL(why, ALS_QUEUE_FULL, "%d appends are on their way already", APPEND_SLOTS);
+    slot->done = done;
+    slot->context = context;
+    return post(als, append, slot, ret_index, why);
+}
+
+bool als_turn(struct als *als)
+{
+    return als && take_turns(als, NULL);
 }
 
 struct waiter {
     struct lock lock;
     struct signal signal;
-    bool done;
+    _Atomic bool done;
     struct als_appended *events;
     struct als_outcome *outcome;
 };
@@ -374,8 +391,14 @@ enum als_err als_append_wait(struct als *als, const struct als_append *append,
     lock_init(&waiter.lock, LOCK_WAITER);
     signal_init(&waiter.signal);
     // `outcome` is the writer's from here on: it may be filled before als_append() returns.
-    refused.code = als_append(als, append, waiter_done, &waiter, &refused.index, &refused.why);
+    struct als_append held = ALS_APPEND_INIT;
+    if (append && append->size >= sizeof held)
+        held = *append;
+    held.hold = true;
+    refused.code =
+        als_append(als, append ? &held : NULL, waiter_done, &waiter, &refused.index, &refused.why);
     if (refused.code == ALS_OK) {
+        (void)take_turns(als, &waiter.done); // here and now, unless a writer is at it
         lock_take(&waiter.lock);
         while (!waiter.done)
             signal_wait(&waiter.signal, &waiter.lock);

@@ -131,7 +131,12 @@ bool tenant_of_directory(str directory, char name[static TENANT_BYTES_MAX], size
 // writer.c
 err writers_start(struct als *als, struct als_why *why);
 void writers_stop(struct als *als); // when it returns, all appends taken have been answered
-void schedule(void *tenant, struct store *store);
+// Puts the tenant into the run queue. `wake`: a writer shall come for it; else the caller will call
+// take_turns() itself, and only somebody who is awake anyway may be faster.
+void schedule(struct tenant *tenant, bool wake);
+// Takes turns on this thread while there are tenants in the queue and `done` is not set; returns
+// whether there was one.
+bool take_turns(struct als *als, const _Atomic bool *done);
 void tick_soon(struct als *als);
 
 // append.c

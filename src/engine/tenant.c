@@ -106,7 +106,7 @@ static err open_store(struct tenant *tenant, struct als_why *why)
         .tenant = name,
         .sync = als->options.durability == ALS_DURABILITY_SYNC ? STORE_SYNC_EACH : STORE_SYNC_LATER,
         .wal_file_bytes = als->options.wal_file_bytes,
-        .calls = {.work = schedule, .synced = synced, .context = tenant}};
+        .calls = {.synced = synced, .context = tenant}};
     if (!tenant->dir)
         TRY(als->os->dir_open(als->os, als->tenants_dir, tenant_directory(name, space), true,
                               &tenant->dir, why));

@@ -14,23 +14,22 @@ static void enqueue_locked(struct als *als, struct tenant *tenant)
         als->first_queued = tenant;
     als->last_queued = tenant;
     tenant->run = TENANT_QUEUED;
-    signal_one(&als->work);
 }
 
-static void want_locked(struct tenant *tenant)
+static void want_locked(struct tenant *tenant, bool wake)
 {
     if (tenant->run == TENANT_IDLE)
         enqueue_locked(tenant->als, tenant);
     else if (tenant->run == TENANT_RUNNING)
         tenant->run = TENANT_RUNNING_AGAIN;
+    if (wake)
+        signal_one(&tenant->als->work);
 }
 
-void schedule(void *context, struct store *store)
+void schedule(struct tenant *tenant, bool wake)
 {
-    (void)store; // the tenant's own
-    struct tenant *tenant = context;
     lock_take(&tenant->als->run_lock);
-    want_locked(tenant);
+    want_locked(tenant, wake);
     lock_release(&tenant->als->run_lock);
 }
 
@@ -44,22 +43,17 @@ void tick_soon(struct als *als)
     lock_release(&als->run_lock);
 }
 
-// The next tenant that has work; NULL when the engine stops and nothing is left.
-static struct tenant *take_tenant(struct als *als, bool *ret_settle)
+static struct tenant *take_locked(struct als *als, bool *ret_settle)
 {
-    lock_take(&als->run_lock);
-    while (!als->first_queued && !als->stopping)
-        signal_wait(&als->work, &als->run_lock);
     struct tenant *tenant = als->first_queued;
-    if (tenant) {
-        als->first_queued = tenant->next_queued;
-        if (!als->first_queued)
-            als->last_queued = NULL;
-        tenant->run = TENANT_RUNNING;
-        *ret_settle = tenant->settle;
-        tenant->settle = false;
-    }
-    lock_release(&als->run_lock);
+    if (!tenant)
+        return NULL;
+    als->first_queued = tenant->next_queued;
+    if (!als->first_queued)
+        als->last_queued = NULL;
+    tenant->run = TENANT_RUNNING;
+    *ret_settle = tenant->settle;
+    tenant->settle = false;
     return tenant;
 }
 
@@ -69,8 +63,10 @@ static void put_back(struct tenant *tenant, bool more)
     lock_take(&als->run_lock);
     bool again = more || tenant->run == TENANT_RUNNING_AGAIN || tenant->settle;
     tenant->run = TENANT_IDLE;
-    if (again)
+    if (again) {
         enqueue_locked(als, tenant);
+        signal_one(&als->work);
+    }
     lock_release(&als->run_lock);
 }
 
@@ -82,20 +78,53 @@ static void settle(struct tenant *tenant, struct store *store)
         notice(tenant->als, ALS_NOTICE_STORAGE_FAILED, tenant_name(tenant), 0, why.text);
 }
 
+static void turn(struct tenant *tenant, bool wants_settle)
+{
+    struct als *als = tenant->als;
+    struct store *store = atomic_load(&tenant->store);
+    bool did = store_turn(store);
+    if (wants_settle && !did)
+        settle(tenant, store);
+    if (did && !store_is_settled(store) && als->options.durability != ALS_DURABILITY_NONE)
+        tick_soon(als);
+    put_back(tenant, did && store_has_work(store));
+}
+
 static void *writer_run(void *context)
 {
     struct als *als = context;
-    bool wants_settle = false;
-    for (struct tenant *tenant; (tenant = take_tenant(als, &wants_settle)) != NULL;) {
-        struct store *store = atomic_load(&tenant->store);
-        bool more = store_turn(store);
-        if (wants_settle && !more)
-            settle(tenant, store);
-        if (more && !store_is_settled(store) && als->options.durability != ALS_DURABILITY_NONE)
-            tick_soon(als);
-        put_back(tenant, more);
+    lock_take(&als->run_lock);
+    for (;;) {
+        bool wants_settle;
+        struct tenant *tenant = take_locked(als, &wants_settle);
+        if (!tenant && als->stopping)
+            break;
+        if (!tenant) {
+            signal_wait(&als->work, &als->run_lock);
+            continue;
+        }
+        lock_release(&als->run_lock);
+        turn(tenant, wants_settle);
+        lock_take(&als->run_lock);
     }
+    lock_release(&als->run_lock);
     return NULL;
+}
+
+bool take_turns(struct als *als, const _Atomic bool *done)
+{
+    bool any = false;
+    while (!done || !atomic_load(done)) {
+        bool wants_settle;
+        lock_take(&als->run_lock);
+        struct tenant *tenant = take_locked(als, &wants_settle);
+        lock_release(&als->run_lock);
+        if (!tenant)
+            break;
+        turn(tenant, wants_settle);
+        any = true;
+    }
+    return any;
 }
 
 // Asks for a settle where a log has been quiet since the last tick, or always when appends are
@@ -115,7 +144,7 @@ static bool tick(struct als *als)
             continue;
         lock_take(&als->run_lock);
         tenant->settle = true;
-        want_locked(tenant);
+        want_locked(tenant, true);
         lock_release(&als->run_lock);
     }
     whens_expire(als, als->os->monotonic_ns(als->os));

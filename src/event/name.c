@@ -71,8 +71,42 @@ static bool all_characters(str text, bool (*allowed)(uint32_t))
     return true;
 }
 
+// What nearly every name is made of, in one table: bit 0 for types, bit 1 for the inside of
+// entities. Names with anything else take the long way.
+static const uint8_t plain[256] = {
+    ['.'] = 3, ['_'] = 3, ['-'] = 2, [':'] = 2, ['/'] = 2, ['@'] = 2, ['#'] = 2, ['0'] = 3,
+    ['1'] = 3, ['2'] = 3, ['3'] = 3, ['4'] = 3, ['5'] = 3, ['6'] = 3, ['7'] = 3, ['8'] = 3,
+    ['9'] = 3, ['a'] = 3, ['b'] = 3, ['c'] = 3, ['d'] = 3, ['e'] = 3, ['f'] = 3, ['g'] = 3,
+    ['h'] = 3, ['i'] = 3, ['j'] = 3, ['k'] = 3, ['l'] = 3, ['m'] = 3, ['n'] = 3, ['o'] = 3,
+    ['p'] = 3, ['q'] = 3, ['r'] = 3, ['s'] = 3, ['t'] = 3, ['u'] = 3, ['v'] = 3, ['w'] = 3,
+    ['x'] = 3, ['y'] = 3, ['z'] = 3, ['A'] = 2, ['B'] = 2, ['C'] = 2, ['D'] = 2, ['E'] = 2,
+    ['F'] = 2, ['G'] = 2, ['H'] = 2, ['I'] = 2, ['J'] = 2, ['K'] = 2, ['L'] = 2, ['M'] = 2,
+    ['N'] = 2, ['O'] = 2, ['P'] = 2, ['Q'] = 2, ['R'] = 2, ['S'] = 2, ['T'] = 2, ['U'] = 2,
+    ['V'] = 2, ['W'] = 2, ['X'] = 2, ['Y'] = 2, ['Z'] = 2,
+};
+enum { PLAIN_TYPE = 1, PLAIN_ENTITY = 2 };
+
+static bool is_plain(str name, uint8_t kind, size_t max)
+{
+    uint8_t all = kind;
+    for (size_t i = 0; i < name.len && i <= max; i++)
+        all &= plain[(unsigned char)name.ptr[i]];
+    return all && name.len && name.len <= max;
+}
+
+static bool has_bare_dots(str type)
+{
+    char before = '.';
+    for (size_t i = 0; i < type.len; before = type.ptr[i++])
+        if (type.ptr[i] == '.' && before == '.')
+            return true;
+    return before == '.';
+}
+
 err event_check_type(str type, struct als_why *why)
 {
+    if (is_plain(type, PLAIN_TYPE, TYPE_BYTES_MAX) && !has_bare_dots(type))
+        return ALS_OK;
     if (type.len == 0)
         return FAIL(why, ALS_INVALID_INPUT, "Event type cannot be empty");
     if (type.len > TYPE_BYTES_MAX)
@@ -105,6 +139,8 @@ static bool is_space(uint32_t point)
 
 err event_check_entity(str entity, struct als_why *why)
 {
+    if (is_plain(entity, PLAIN_ENTITY, ENTITY_BYTES_MAX))
+        return ALS_OK;
     if (entity.len == 0)
         return FAIL(why, ALS_INVALID_INPUT, "Entity ID cannot be empty");
     if (entity.len > ENTITY_BYTES_MAX)

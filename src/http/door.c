@@ -22,7 +22,9 @@ enum {
     LINGER_MS = 1000,
     LINGER_BYTES_MAX = 4 << 20,
     LINGERING_MAX = 256,
+    LATE_TICK_MS = 500,
 };
+#define NS_PER_MS UINT64_C(1000000)
 
 // ---- Lingering.
 
@@ -77,7 +79,7 @@ void loop_linger(struct loop *loop, int fd)
                               .loop = loop,
                               .next = loop->lingering,
                               .fd = kept,
-                              .end_ns = now_ns() + LINGER_MS * UINT64_C(1000000)};
+                              .end_ns = now_ns() + LINGER_MS * NS_PER_MS};
     loop->lingering = linger;
     loop->lingering_count++;
     (void)shutdown(kept, SHUT_WR); // a connection that is gone already needs none
@@ -147,6 +149,39 @@ void loop_unwatch(struct loop *loop, int fd)
     (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL); // fails when it was not watched
 }
 
+static void peer_begin(struct loop *loop, struct peer *peer)
+{
+    peer->next = loop->peers;
+    peer->at = &loop->peers;
+    if (peer->next)
+        peer->next->at = &peer->next;
+    loop->peers = peer;
+    peer->due_ns = now_ns() + loop->server->options.head_ms_max * NS_PER_MS;
+    watch_hangup(loop, peer);
+}
+
+static void peer_leave(struct peer *peer)
+{
+    *peer->at = peer->next;
+    if (peer->next)
+        peer->next->at = peer->at;
+    if (peer->hung)
+        hung_leave(peer);
+}
+
+// The daemon's time-out is for silence; here ends who sends a byte now and then for ever.
+void loop_end_late(struct loop *loop, uint64_t now)
+{
+    if (now - loop->looked_ns < LATE_TICK_MS * NS_PER_MS)
+        return;
+    loop->looked_ns = now;
+    for (struct peer *peer = loop->peers; peer; peer = peer->next)
+        if (peer->due_ns && now > peer->due_ns) {
+            peer->due_ns = 0;
+            (void)shutdown(peer->fd, SHUT_RDWR); // the daemon sees it, and we see it from there
+        }
+}
+
 static void peer_arrived(struct letter *letter)
 {
     struct peer *peer = OWNER_OF(letter, struct peer, arrival);
@@ -174,14 +209,14 @@ void loop_connection_changed(void *context, struct MHD_Connection *connection,
     struct loop *loop = context;
     (void)connection;
     if (change == MHD_CONNECTION_NOTIFY_STARTED) {
-        watch_hangup(loop, loop->arriving);
+        peer_begin(loop, loop->arriving);
         *socket_context = MOVE(loop->arriving);
         return;
     }
     struct peer *peer = *socket_context;
     *socket_context = NULL;
-    if (peer && peer->hung)
-        hung_leave(peer);
+    if (peer)
+        peer_leave(peer);
     atomic_fetch_sub(&loop->connections, 1);
     if (peer && peer->unread) {
         loop_unwatch(loop, peer->fd);

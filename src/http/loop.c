@@ -19,6 +19,7 @@
 enum {
     EVENTS_MAX = 64,
     LINGER_TICK_MS = 100,
+    LATE_TICK_MS = 500,
     CONNECTION_MEMORY_BYTES = 64 << 10,
 };
 
@@ -67,6 +68,8 @@ static int sleep_ms(struct loop *loop, uint64_t now)
         wait = 0;
     else if (MHD_get_timeout(loop->daemon, &daemon_ms) == MHD_YES)
         wait = daemon_ms > 60000 ? 60000 : (int)daemon_ms;
+    if (loop->peers && (wait < 0 || wait > LATE_TICK_MS))
+        wait = LATE_TICK_MS;
     if (loop->lingering && (wait < 0 || wait > LINGER_TICK_MS))
         wait = LINGER_TICK_MS;
     if (loop->stopping && !loop->cutting) {
@@ -100,7 +103,8 @@ static void *loop_run(void *context)
         mailbox_open(&loop->mailbox);
         (void)MHD_run(loop->daemon); // fails only for daemons with threads of their own
         loop_end_reading(loop);
-        uint64_t now = loop->lingering || loop->stopping ? now_ns() : 0;
+        uint64_t now = now_ns();
+        loop_end_late(loop, now);
         if (loop->lingering)
             loop_expire_lingering(loop, now);
         if (loop->stopping && stop_turn(loop, now))

@@ -21,6 +21,8 @@ struct loop {
     struct watch mail;
     struct mailbox mailbox;
     struct letter stop;
+    struct peer *peers; // all of its connections
+    uint64_t looked_ns; // when they were last looked at for being late
     struct peer *hung;     // whose clients have closed their side, with bytes unread
     struct peer *arriving; // between MHD_add_connection() and its callback
     _Atomic uint32_t connections;
@@ -75,6 +77,8 @@ void loop_connection_changed(void *context, struct MHD_Connection *connection,
                              void **socket_context, enum MHD_ConnectionNotificationCode change);
 // After each turn of the daemon.
 void loop_end_reading(struct loop *loop);
+// Ends connections whose clients are late, about once a second.
+void loop_end_late(struct loop *loop, uint64_t now);
 void loop_expire_lingering(struct loop *loop, uint64_t now);
 // Forgets the connection's end. Needed where the socket outlives the daemon's descriptor of it.
 void loop_unwatch(struct loop *loop, int fd);

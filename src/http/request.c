@@ -30,6 +30,8 @@ enum {
     DROP_BYTES_MAX = 64 << 10,   // a body this small is read even when nobody wants it
 };
 #define OUT_BYTES_MAX ((uint64_t)1 << 30)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
 
 // ---- The pool. Woken letters may still lie in the mailbox: a request is not freed before.
 
@@ -202,8 +204,12 @@ void *request_line(void *context, const char *target, struct MHD_Connection *con
     struct http_request *request = request_take(loop);
     if (!request)
         return NULL;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     request->loop = loop;
     request->connection = connection;
+    request->peer = info->socket_context;
+    request->peer->due_ns = now_ns() + loop->server->options.head_ms_max * NS_PER_MS;
     request->told.open = request_told;
     request->woken.open = stream_woken;
     request->target_at = target;
@@ -239,15 +245,21 @@ static enum MHD_Result answer_early(struct http_request *request)
     return send_answer(request);
 }
 
+// While a body comes, each second that the client gets has to be earned.
+static void set_due(struct http_request *request)
+{
+    const struct http_options *options = &request->loop->server->options;
+    request->peer->due_ns = request->begin_ns + options->head_ms_max * NS_PER_MS +
+                            request->body_taken * NS_PER_S / options->body_bytes_per_s_min;
+}
+
 static enum MHD_Result begin(struct http_request *request, const char *method, const char *version)
 {
     const struct http_options *options = &request->loop->server->options;
     request->begun = true;
     request->begin_ns = now_ns();
     list_enter(request);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    request->peer = info->socket_context;
+    set_due(request);
 
     struct als_why why = {""};
     err code = head_read(request, method, version, &why);
@@ -296,6 +308,7 @@ static enum MHD_Result take_piece(struct http_request *request, str piece)
     if (piece.len > options->body_bytes_max - request->body_taken)
         return refuse_rest(request, ALS_BODY_TOO_LARGE, "longer than this server takes");
     request->body_taken += piece.len;
+    set_due(request);
     if (request->dropping || is_told(request))
         return MHD_YES;
     if (request->chunk) {
@@ -324,6 +337,7 @@ enum MHD_Result request_handle(void *context, struct MHD_Connection *connection,
         *upload_size = 0;
         return take_piece(request, piece);
     }
+    request->peer->due_ns = 0;
     bool whole = !request->dropping && !is_told(request);
     if (run(request, whole ? request->loop->server->options.whole : NULL))
         return send_answer(request);
@@ -338,6 +352,7 @@ void request_completed(void *context, struct MHD_Connection *connection, void **
     struct http_request *request = MOVE(*request_context);
     if (!request)
         return;
+    request->peer->due_ns = now_ns() + request->loop->server->options.idle_s_max * NS_PER_S;
     if (!request->begun) {
         request_give(request); // the head never came, or the daemon refused it
         return;

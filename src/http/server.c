@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 256, KEPT_BYTES_MAX = 1 << 20 };
+enum { THREADS_MAX = 256, KEPT_BYTES_MAX = 1 << 20, HEAD_MS_DEFAULT = 10000, BODY_BYTES_PER_S_DEFAULT = 1024 };
 
 static void server_free(struct http_server *server)
 {
@@ -102,6 +102,10 @@ err http_server_start(struct http_options options, struct http_server **ret_serv
     if (!server)
         return FAIL(why, ALS_NO_MEMORY, "no memory for the HTTP server");
     server->options = options;
+    if (server->options.head_ms_max == 0)
+        server->options.head_ms_max = HEAD_MS_DEFAULT;
+    if (server->options.body_bytes_per_s_min == 0)
+        server->options.body_bytes_per_s_min = BODY_BYTES_PER_S_DEFAULT;
     arena_init(&server->kept, 4096, KEPT_BYTES_MAX);
     peers_init(&server->peers, options.connections_max, options.connections_address_max);
     err code = make_server(server, why);

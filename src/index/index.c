@@ -130,6 +130,12 @@ struct index_list *index_list_of(struct index *index, enum index_by by, str name
     return list ? list : add_list(index, names, name, hash);
 }
 
+void index_prefetch(const struct index *index, uint64_t entity_hash, uint64_t id_hash)
+{
+    slots_prefetch(&index->names[INDEX_ENTITY].slots, entity_hash);
+    slots_prefetch(&index->ids, id_hash);
+}
+
 err index_place(struct index *index, als_position position, const uint8_t *record,
                 struct als_why *why)
 {

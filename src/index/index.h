@@ -34,6 +34,9 @@ uint64_t index_hash_id(const struct index *index, als_id id);
 // The list of a name, made when it is absent. NULL: no memory.
 struct index_list *index_list_of(struct index *index, enum index_by by, str name, uint64_t hash);
 
+// Brings what a later call with these hashes will touch closer to the processor.
+void index_prefetch(const struct index *index, uint64_t entity_hash, uint64_t id_hash);
+
 // Counts one more event of this turn in the list and makes room for it, so that index_publish()
 // cannot fail. index_pending() is the count with those of this turn: an entity's latest version.
 // index_unreserve() takes one back: the turn could not be made durable.

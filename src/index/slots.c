@@ -108,6 +108,14 @@ bool slots_add(struct slots *slots, uint64_t hash, uint32_t value)
     return true;
 }
 
+void slots_prefetch(const struct slots *slots, uint64_t hash)
+{
+    const struct slots_array *array =
+        atomic_load_explicit(&slots->shards[shard_of(hash)], memory_order_relaxed);
+    if (array)
+        __builtin_prefetch(&array->slots[home_of(fingerprint_of(hash), array->count)]);
+}
+
 struct slots_probe slots_enter(struct slots *slots, uint64_t hash)
 {
     atomic_fetch_add(&slots->readers, 1);

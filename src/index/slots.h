@@ -31,6 +31,9 @@ void slots_deinit(struct slots *slots);
 // Writer only. False: no memory.
 bool slots_add(struct slots *slots, uint64_t hash, uint32_t value);
 
+// The cache line where the hash's candidates begin. Writer only.
+void slots_prefetch(const struct slots *slots, uint64_t hash);
+
 // Walks the candidates of a hash:
 //   struct slots_probe probe = slots_enter(slots, hash);
 //   uint32_t value;

@@ -72,21 +72,27 @@ static err keep_texts(struct results *results, struct als_why *why)
     return kept ? ALS_OK : FAIL(why, ALS_NO_MEMORY, "the query cannot be opened");
 }
 
+// Opens the narrowest cursor; what it sees to is no longer asked of each record.
 static err open_cursor(struct results *results, struct als_why *why)
 {
-    const struct query *query = &results->query;
+    struct query *query = &results->query;
+    struct cursor *cursor = results->cursor;
+    struct view view = results->view;
     struct cursor_bounds bounds = {
         .after = query->after, .up_to = query->up_to, .descending = query->descending};
-    if (query->by_id)
-        cursor_over_id(results->cursor, results->view, query->id, bounds);
-    else if (query->by_entity)
-        return cursor_over_entity(results->cursor, results->view, query->entity, bounds, why);
-    else if (query->type_count)
-        return cursor_over_types(results->cursor, results->view, query->types, query->type_count,
-                                 bounds, why);
-    else
-        cursor_over_all(results->cursor, results->view, bounds);
-    return ALS_OK;
+    err code = ALS_OK;
+    if (query->by_id) {
+        cursor_over_id(cursor, view, query->id, bounds);
+        query->by_id = false;
+    } else if (query->by_entity) {
+        code = cursor_over_entity(cursor, view, query->entity, bounds, why);
+        query->by_entity = false;
+    } else if (query->type_count) {
+        code = cursor_over_types(cursor, view, query->types, query->type_count, bounds, why);
+        query->type_count = 0;
+    } else
+        cursor_over_all(cursor, view, bounds);
+    return code;
 }
 
 err results_open(struct results *results, struct store *store, const struct query *query,

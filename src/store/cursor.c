@@ -217,7 +217,9 @@ static als_position next_of_lanes(struct cursor *cursor)
     struct lane *first = &cursor->lanes[0];
     als_position position = first->head;
     first->head = lane_next(cursor, &first->walk);
-    if (first->head == 0)
+    if (first->head)
+        __builtin_prefetch(index_record(cursor->view.store->index, first->head));
+    else
         *first = cursor->lanes[--cursor->lane_count];
     if (cursor->lane_count > 1)
         sift_down(cursor, 0);

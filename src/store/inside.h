@@ -14,7 +14,7 @@ struct mailbox {
     struct lock lock;
     struct append *first, *last;
     uint32_t count;
-    bool scheduled; // `work` was called, and no turn has found the box empty since
+    bool scheduled; // somebody was told to take a turn, and none has found the box empty since
 };
 
 struct watches {

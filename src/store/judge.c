@@ -229,11 +229,17 @@ static err find_lists(struct store *store, struct append *append, uint32_t i)
     return ALS_OK;
 }
 
+enum { PREFETCH_AHEAD = 6 };
+
 static err prepare(struct store *store, struct append *append)
 {
     store->stamp++;
     batch_set_recorded((uint8_t *)append->bytes.ptr, store->recorded_us);
     for (uint32_t i = 0; i < append->count; i++) {
+        if (i + PREFETCH_AHEAD < append->count) {
+            const struct append_event *later = &append->events[i + PREFETCH_AHEAD];
+            index_prefetch(store->index, later->entity_hash, later->id_hash);
+        }
         err code = find_lists(store, append, i);
         if (code == ALS_OK)
             code = judge_version(store, append, i);

@@ -140,7 +140,7 @@ uint64_t store_hash_id(const struct store *store, als_id id)
     return index_hash_id(store->index, id);
 }
 
-err store_post(struct store *store, struct append *append, struct als_why *why)
+err store_post(struct store *store, struct append *append, bool *ret_first, struct als_why *why)
 {
     if (store_has_failed(store))
         return FAIL(why, ALS_STORAGE_FAILED,
@@ -151,7 +151,7 @@ err store_post(struct store *store, struct append *append, struct als_why *why)
     append->next = NULL;
     lock_take(&mailbox->lock);
     bool full = mailbox->count == APPEND_SLOTS;
-    bool schedule = !full && !mailbox->scheduled;
+    bool first = !full && !mailbox->scheduled;
     if (!full) {
         if (mailbox->last)
             mailbox->last->next = append;
@@ -165,8 +165,7 @@ err store_post(struct store *store, struct append *append, struct als_why *why)
     if (full)
         return FAIL(why, ALS_QUEUE_FULL, "%d appends wait for tenant '%.*s' already", APPEND_SLOTS,
                     STR(store->options.tenant));
-    if (schedule && store->options.calls.work)
-        store->options.calls.work(store->options.calls.context, store);
+    *ret_first = first;
     return ALS_OK;
 }
 
@@ -287,6 +286,15 @@ bool store_turn(struct store *store)
         append->done(append);
     }
     return true;
+}
+
+bool store_has_work(struct store *store)
+{
+    lock_take(&store->mailbox.lock);
+    bool work = store->mailbox.count > 0;
+    store->mailbox.scheduled = work;
+    lock_release(&store->mailbox.lock);
+    return work;
 }
 
 err store_settle(struct store *store, struct als_why *why)

@@ -27,9 +27,7 @@ enum store_sync {
     STORE_SYNC_LATER, // answered at once; store_settle() makes it durable
 };
 
-struct store_calls { // what the store asks of its owner; functions may be NULL
-    // There is something for store_turn() to do. Any thread.
-    void (*work)(void *context, struct store *store);
+struct store_calls { // what the store tells its owner; functions may be NULL
     void (*synced)(void *context, uint64_t duration_ns, size_t batches);
     void *context;
 };
@@ -108,12 +106,17 @@ uint64_t store_hash_name(const struct store *store, str name);
 uint64_t store_hash_id(const struct store *store, als_id id);
 
 // Puts the append into the mailbox. ALS_QUEUE_FULL at once when too many wait, ALS_STORAGE_FAILED
-// when the log takes no more; `done` is not called then.
-err store_post(struct store *store, struct append *append, struct als_why *why);
+// when the log takes no more; `done` is not called then. `*ret_first` says that nobody has been
+// told yet that a turn is wanted: the caller sees to it that one is taken.
+err store_post(struct store *store, struct append *append, bool *ret_first, struct als_why *why);
 
 // Takes what waits, up to a limit, makes it durable with one sync, publishes and answers.
 // Returns whether more waits.
 bool store_turn(struct store *store);
+
+// Whether appends wait. When none does, the next store_post() is the first again. For the thread
+// that took the turn.
+bool store_has_work(struct store *store);
 
 // Makes durable what was answered before, and marks the log as whole. For idle moments, and for
 // STORE_SYNC_LATER at its interval. Does nothing when there is nothing to say.

@@ -303,8 +303,9 @@ static err take_turn(struct work *work, struct als_why *why)
             draw_repetition(work, post);
         else
             draw_batch(work, post);
-        err code =
-            post->append.count ? store_post(work->opened.store, &post->append, why) : ALS_FENCED;
+        bool first;
+        err code = post->append.count ? store_post(work->opened.store, &post->append, &first, why)
+                                      : ALS_FENCED;
         if (code == ALS_STORAGE_FAILED)
             model->tried = before;
         if (code == ALS_OK)
