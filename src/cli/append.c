@@ -167,8 +167,8 @@ static err post(struct appending *appending)
     uint32_t wait_ms = RETRY_MS_MIN;
     for (int tries = 1;; tries++) {
         err code = remote_call(appending->remote, request, &appending->answer, &appending->why);
-        appending->unknown |=
-            code == ALS_TIMEOUT || code == ALS_STORAGE_FAILED || appending->remote->unreachable;
+        bool lost = appending->remote->unreachable || code == ALS_TIMEOUT;
+        appending->unknown |= (lost && appending->remote->sent) || code == ALS_STORAGE_FAILED;
         if (code == ALS_OK || tries == TRIES_MAX || !worth_retrying(appending, code))
             return code;
         progress_clear(&appending->progress);

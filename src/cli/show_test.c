@@ -38,10 +38,13 @@ TEST(json_is_indented_and_keeps_its_spelling)
 TEST(json_on_a_terminal_holds_nothing_that_the_terminal_obeys)
 {
     // DEL and U+009B (a C1 control sequence introducer) may stand raw in JSON.
-    CHECK_STR(S("\"\\u007f\\u009b2J\u00a0é\""),
-              SHOWN(show_json(S("\"\x7f\u009b2J\u00a0é\""), out)));
+    CHECK_STR(S("\"\\u007f\\u009b2J\xc2\xa0é\""), SHOWN(show_json(S("\"\x7f\xc2\x9b"
+                                                                    "2J\xc2\xa0é\""),
+                                                                  out)));
     CHECK_STR(S("?[2J"), SHOWN(show_cell(S("\x1b[2J"), 10, false, out)));
-    CHECK_STR(S("?2J"), SHOWN(show_cell(S("\u009b2J"), 10, false, out)));
+    CHECK_STR(S("?2J"), SHOWN(show_cell(S("\xc2\x9b"
+                                          "2J"),
+                                        10, false, out)));
 }
 
 TEST(json_of_any_bytes_is_shown_without_harm)
@@ -202,7 +205,8 @@ TEST(a_line_past_its_cap_is_told_and_one_at_the_cap_is_not)
     CHECK(lines_feed(&lines, S("ab")) && lines_feed(&lines, S("cd\n")));
     CHECK(!lines_feed(&lines, S("stop\nnever\n")));
     CHECK(!lines.too_long);
-    CHECK(!lines_feed(&lines, S("abc")) == false && !lines_feed(&lines, S("de")));
+    CHECK(lines_feed(&lines, S("abc")));
+    CHECK(!lines_feed(&lines, S("de")));
     CHECK(lines.too_long);
     CHECK_STR(S("<abcd><stop>"), buf_str(&buf));
     lines_deinit(&lines);

@@ -66,16 +66,12 @@ static bool age_read(str text, int64_t *ret_us)
         char unit;
         int64_t seconds;
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
-    uint64_t amount;
-    if (text.len < 2 || !str_to_u64(str_first(text, text.len - 1), &amount) ||
-        amount > 1'000'000'000)
+    int64_t amount;
+    if (text.len < 2 || !str_to_i64(str_first(text, text.len - 1), &amount) || amount < 0)
         return false;
-    for (size_t i = 0; i < COUNT_OF(units); i++) {
-        if (text.ptr[text.len - 1] == units[i].unit) {
-            *ret_us = (int64_t)amount * units[i].seconds * 1'000'000;
-            return true;
-        }
-    }
+    for (size_t i = 0; i < COUNT_OF(units); i++)
+        if (text.ptr[text.len - 1] == units[i].unit)
+            return !__builtin_mul_overflow(amount, units[i].seconds * 1'000'000, ret_us);
     return false;
 }
 
@@ -83,8 +79,8 @@ bool moment_read(str text, int64_t now_us, int64_t *ret_us)
 {
     int64_t age_us;
     if (age_read(text, &age_us)) {
-        int64_t us = now_us - age_us;
-        if (us < TIME_US_MIN)
+        int64_t us;
+        if (__builtin_sub_overflow(now_us, age_us, &us) || us < TIME_US_MIN)
             return false;
         *ret_us = us;
         return true;
