@@ -22,9 +22,7 @@ enum {
     LINGER_MS = 1000,
     LINGER_BYTES_MAX = 4 << 20,
     LINGERING_MAX = 256,
-    LATE_TICK_MS = 500,
 };
-#define NS_PER_MS UINT64_C(1000000)
 
 // ---- Lingering.
 
@@ -156,7 +154,7 @@ static void peer_begin(struct loop *loop, struct peer *peer)
     if (peer->next)
         peer->next->at = &peer->next;
     loop->peers = peer;
-    peer->due_ns = now_ns() + loop->server->options.head_ms_max * NS_PER_MS;
+    peer->due_ns = now_ns() + loop->server->options.idle_s_max * NS_PER_S;
     watch_hangup(loop, peer);
 }
 
@@ -169,7 +167,7 @@ static void peer_leave(struct peer *peer)
         hung_leave(peer);
 }
 
-// The daemon's time-out is for silence; here ends who sends a byte now and then for ever.
+// The daemon's time-out is for silence; this is for those who send a byte now and then for ever.
 void loop_end_late(struct loop *loop, uint64_t now)
 {
     if (now - loop->looked_ns < LATE_TICK_MS * NS_PER_MS)

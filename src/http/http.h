@@ -41,8 +41,8 @@ struct http_options {
     uint32_t connections_max;          // all addresses together; more are refused at accept
     uint32_t connections_address_max;  // from one client address; 0: no limit
     uint32_t idle_s_max;               // a connection without traffic is closed after this
-    uint32_t head_ms_max;              // a head that takes longer ends its connection; 0: 10 s
-    uint32_t body_bytes_per_s_min;     // a slower body (after head_ms_max) does so; 0: 1 KiB
+    uint32_t head_ms_max;              // headers that take longer end the connection; 0: 10 s
+    uint32_t body_bytes_per_s_min;     // a body that is slower does, after head_ms_max; 0: 1 KiB
     uint64_t body_bytes_max;           // more is 413; also when it comes without a length
     uint64_t header_bytes_max;         // request line and headers; more is 414 or 431
     uint64_t arena_bytes_max;          // per request
@@ -86,6 +86,10 @@ struct buf *http_out(struct http_request *request);
 // What the handlers keep between head, whole and done; NULL at first.
 void http_set_user(struct http_request *request, void *user);
 void *http_user(const struct http_request *request);
+
+// Whether no other connection is on the loop of this one: a handler that blocks then makes nobody
+// wait. In `head` and `whole`.
+bool http_alone(const struct http_request *request);
 
 // Decodes %XX and, with `plus_is_space`, '+'. False when an escape is broken or the result is not
 // UTF-8 or the arena is full.

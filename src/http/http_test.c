@@ -2,6 +2,7 @@
 // Requests and answers, over raw sockets on loopback.
 #include "rig.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -478,4 +479,53 @@ TEST(http_listens_on_several_addresses_and_says_why_it_cannot)
     CHECK(str_starts(http_server_address(server, 0, space), S("127.0.0.1:")));
     CHECK(str_starts(http_server_address(server, 1, space), S("[::1]:")));
     http_server_stop(server, 0);
+}
+
+static void hurried(struct http_options *options)
+{
+    options->head_ms_max = 300;
+    options->body_bytes_per_s_min = 20;
+    options->idle_s_max = 2;
+}
+
+// Sends `drip` every 20 ms behind `start`; true when the server ends the connection before `end`
+// was sent, which comes after 2.5 s.
+static bool is_dropped(const struct rig *rig, str start, str drip, str end,
+                       struct rig_answer *answer)
+{
+    int fd = rig_connect(rig);
+    rig_send(fd, start);
+    for (int i = 0; i < 125; i++) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        if (poll(&ready, 1, 20) == 1) {
+            bool ended = rig_sees_end(fd);
+            close(fd);
+            return ended;
+        }
+        rig_send(fd, drip);
+    }
+    rig_send(fd, end);
+    rig_read_answer(fd, false, answer);
+    close(fd);
+    return false;
+}
+
+TEST(http_drops_a_client_that_drips)
+{
+    AUTO(rig) rig = rig_start(hurried);
+    static struct rig_answer answer;
+    CHECK(is_dropped(rig, S("GET /"), S("x"), S(" HTTP/1.1\r\n\r\n"), &answer));
+    CHECK(is_dropped(rig, S("GET / HTTP/1.1\r\nHost: a\r\nX: "), S("x"), S("\r\n\r\n"), &answer));
+    CHECK_EQUAL(0, rig->done_count);
+}
+
+TEST(http_drops_a_body_that_is_too_slow_but_not_one_that_is_slow)
+{
+    AUTO(rig) rig = rig_start(hurried);
+    static struct rig_answer answer;
+    str chunked = S("POST /later HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    CHECK(is_dropped(rig, chunked, S(""), S("0\r\n\r\n"), &answer));
+    CHECK(!is_dropped(rig, chunked, S("1\r\nx\r\n"), S("0\r\n\r\n"), &answer)); // 50 a second
+    CHECK_STR(S("125 bytes"), body_of(&answer));
+    CHECK(rig_reaches(&rig->done_count, 2));
 }

@@ -19,7 +19,6 @@
 enum {
     EVENTS_MAX = 64,
     LINGER_TICK_MS = 100,
-    LATE_TICK_MS = 500,
     CONNECTION_MEMORY_BYTES = 64 << 10,
 };
 
@@ -115,6 +114,13 @@ static void *loop_run(void *context)
     loop->daemon = NULL;
     loop_expire_lingering(loop, UINT64_MAX);
     return NULL;
+}
+
+bool http_alone(const struct http_request *request)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(request->loop->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info && info->num_connections <= 1;
 }
 
 static void letters_ready(struct watch *watch, uint32_t events)

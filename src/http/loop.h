@@ -12,6 +12,10 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
+enum { LATE_TICK_MS = 500 }; // how often is looked for clients that are late
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
 struct loop {
     struct http_server *server;
     struct MHD_Daemon *daemon;
@@ -21,8 +25,8 @@ struct loop {
     struct watch mail;
     struct mailbox mailbox;
     struct letter stop;
-    struct peer *peers; // all of its connections
-    uint64_t looked_ns; // when they were last looked at for being late
+    struct peer *peers;    // all of its connections
+    uint64_t looked_ns;    // when they were last looked at for being late
     struct peer *hung;     // whose clients have closed their side, with bytes unread
     struct peer *arriving; // between MHD_add_connection() and its callback
     _Atomic uint32_t connections;

@@ -19,8 +19,8 @@ struct watch {
 struct peer { // one connection, or the WebSocket that it became
     struct letter arrival;
     struct watch hangup;
-    struct peer *next, **at; // in the loop's list
-    uint64_t due_ns;         // the client has to get on until then; 0: it waits for us
+    struct peer *next, **at;      // in the loop's list
+    uint64_t due_ns;              // the client has to get on until then; 0: it waits for us
     struct peer *next_hung;       // in the loop's list
     bool hung;                    // it is there
     bool half_closed;             // by the client

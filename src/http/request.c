@@ -30,8 +30,6 @@ enum {
     DROP_BYTES_MAX = 64 << 10,   // a body this small is read even when nobody wants it
 };
 #define OUT_BYTES_MAX ((uint64_t)1 << 30)
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S UINT64_C(1000000000)
 
 // ---- The pool. Woken letters may still lie in the mailbox: a request is not freed before.
 
@@ -139,6 +137,7 @@ static bool run(struct http_request *request, http_serve *serve)
 
 static enum MHD_Result send_answer(struct http_request *request)
 {
+    request->peer->due_ns = 0;
     if (!request->response)
         return MHD_NO;
     if ((request->close_after || request->loop->stopping) && !request->upgrading)

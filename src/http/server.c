@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 256, KEPT_BYTES_MAX = 1 << 20, HEAD_MS_DEFAULT = 10000, BODY_BYTES_PER_S_DEFAULT = 1024 };
+enum {
+    THREADS_MAX = 256,
+    KEPT_BYTES_MAX = 1 << 20,
+    HEAD_MS_DEFAULT = 10000,
+    BODY_BYTES_PER_S_DEFAULT = 1024
+};
 
 static void server_free(struct http_server *server)
 {

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 enum { EVENTS_MAX = 64, CLOSE_MS = 2000, TICK_MS_MAX = 250, TICK_MS_MIN = 5 };
-#define NS_PER_MS UINT64_C(1000000)
 // A message is about one event; this bounds a broken source.
 #define MESSAGE_BYTES_MAX ((size_t)128 << 20)
 #define OUT_BYTES_MAX (MESSAGE_BYTES_MAX + ((size_t)1 << 20))
