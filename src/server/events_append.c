@@ -5,6 +5,9 @@
 // writer calls done(), which only copies the outcome into memory that was set aside before, for
 // from als_append() on the request is not this thread's any more. The answer is written by the loop
 // thread that gets the request back.
+//
+// A client that is alone on its loop is served without a change of threads: the loop writes the
+// append itself, for nobody else could be served in the meantime.
 #include "base/limits.h"
 #include "base/time.h"
 #include "base/uuid.h"
@@ -235,11 +238,16 @@ static void append(struct call *call, struct append_request *request, str tenant
     append.count = request->list.count;
     append.conditions = request->list.conditions;
     append.condition_count = request->list.condition_count;
+    append.hold = http_alone(call->request);
+    struct als *als = call->server->als;
     call->then = answer_append;
     size_t index = SIZE_MAX;
-    err code = als_append(call->server->als, &append, done, call, &index, &flaw.why);
-    if (code == ALS_OK)
-        return; // nothing of the request may be touched here any more
+    err code = als_append(als, &append, done, call, &index, &flaw.why);
+    if (code == ALS_OK) { // nothing of the request may be touched here any more
+        if (append.hold)
+            (void)als_turn(als);
+        return;
+    }
     if (index < request->list.count &&
         (code == ALS_INVALID_INPUT || code == ALS_INVALID_EVENT || code == ALS_TOO_LARGE))
         blame(call, request, index, code, &flaw);
