@@ -165,8 +165,7 @@ static err flag_set(struct cli *cli, const struct flag *flag, str text, void *as
     case FLAG_MOMENT:
         return moment_set(cli, flag->name, text, target, why);
     }
-    assert(!"a kind of flag without its reader");
-    return ALS_INTERNAL;
+    return FAIL(why, ALS_INTERNAL, "--%s has no reader", flag->name); // every kind has returned
 }
 
 static bool flag_from_environment(const struct cli *cli, const struct flag *flag, str *ret_text)
