@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From HTTP to WebSocket (RFC 6455, section 4.2).
 //
-// The daemon keeps an upgraded connection, its 64 KiB and a place in a list that it walks at every
+// The daemon keeps an upgraded connection, its 32 KiB and a place in a list that it walks at every
 // resume until told that the application is through with it. So we take a second descriptor of
 // the socket and say so at once; from then on the connection is the socket loop's alone.
 #include "request.h"

@@ -160,7 +160,7 @@ static size_t count_header(const struct http_request *request, str name)
 
 static bool is_host(str host)
 {
-    str rest = host;
+    str rest;
     if (str_starts(host, S("["))) {
         size_t end = str_find(host, ']');
         if (end == host.len)

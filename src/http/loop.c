@@ -19,7 +19,7 @@
 enum {
     EVENTS_MAX = 64,
     LINGER_TICK_MS = 100,
-    CONNECTION_MEMORY_BYTES = 64 << 10,
+    CONNECTION_MEMORY_BYTES_MIN = 32 << 10,
 };
 
 uint64_t now_ns(void)
@@ -131,9 +131,9 @@ static void letters_ready(struct watch *watch, uint32_t events)
 static struct MHD_Daemon *daemon_new(struct loop *loop)
 {
     const struct http_options *options = &loop->server->options;
-    size_t memory = CONNECTION_MEMORY_BYTES;
-    if (memory < 4 * options->header_bytes_max) // so that refusing a header is up to us
-        memory = 4 * options->header_bytes_max;
+    size_t memory = CONNECTION_MEMORY_BYTES_MIN; // an idle connection keeps all of it
+    if (memory < 2 * options->header_bytes_max)  // so that refusing a header is up to us
+        memory = 2 * options->header_bytes_max;
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0,
         NULL, NULL, request_handle, loop, MHD_OPTION_STRICT_FOR_CLIENT, 1,
