@@ -13,7 +13,8 @@ enum mutant {
 #define X(name, what) MUTANT_##name,
 #include "base/mutant.def"
 #undef X
-    MUTANTS
+    MUTANTS,
+    MUTANT_STORE_FIRST = MUTANT_STORE_VERSION_OF_PUBLISHED, // before it: those of os and wal
 };
 
 #ifdef ALLSOURCE_MUTANTS

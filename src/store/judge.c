@@ -8,6 +8,7 @@
 // takes the reservations back; places and ids behind the published position mean nothing.
 #include "store/inside.h"
 
+#include "base/mutant.h"
 #include "base/uuid.h"
 #include "event/event.h"
 
@@ -130,7 +131,8 @@ static bool is_violated(struct store *store, const struct append_condition *cond
                         struct append *const *accepted, size_t accepted_count)
 {
     if (condition->entity.len == 0 && condition->type.len == 0)
-        return store->next - 1 > condition->after;
+        return (MUTANT(STORE_CONDITION_BLIND) ? store_position(store) : store->next - 1) >
+               condition->after;
     struct index_list *entity =
         condition->entity.len ? list_of(store, INDEX_ENTITY, condition->entity) : NULL;
     struct index_list *type =
@@ -165,7 +167,8 @@ static err judge_version(struct store *store, struct append *append, uint32_t i)
     int64_t expected = event->expected_version;
     if (!first_of_entity || expected == STORE_ANY_VERSION)
         return ALS_OK;
-    append->actual_version = index_pending(event->entity);
+    append->actual_version = MUTANT(STORE_VERSION_OF_PUBLISHED) ? index_list_count(event->entity)
+                                                                : index_pending(event->entity);
     if (expected == -1 ? append->actual_version > 0 : (uint64_t)expected == append->actual_version)
         return ALS_OK;
     str entity = record_entity(draft_record(append, i));
@@ -272,6 +275,8 @@ void judge(struct store *store, struct append *append, struct append *const *acc
 
 void judge_undo(struct append *append)
 {
+    if (MUTANT(STORE_TURN_NOT_UNDONE))
+        return;
     unreserve(append, append->count);
 }
 

@@ -11,6 +11,7 @@
 // 4. recorded_us never goes back, whatever the clock does.
 #include "store/inside.h"
 
+#include "base/mutant.h"
 #include "event/event.h"
 #include "os/os.h"
 
@@ -36,7 +37,8 @@ static err recover_event(struct store *store, als_position position, const uint8
                     (unsigned long long)position, (unsigned long long)record_version(record),
                     (unsigned long long)index_pending(lists[INDEX_ENTITY]));
     TRY(index_place(index, position, record, why));
-    TRY(index_add_id(index, index_hash_id(index, record_id(record)), position, why));
+    if (!MUTANT(STORE_IDS_NOT_RECOVERED))
+        TRY(index_add_id(index, index_hash_id(index, record_id(record)), position, why));
     index_publish(index, INDEX_ENTITY, lists[INDEX_ENTITY], position);
     index_publish(index, INDEX_TYPE, lists[INDEX_TYPE], position);
     return ALS_OK;
@@ -200,7 +202,7 @@ static size_t judge_turn(struct store *store, size_t count)
     size_t accepted_count = 0;
     store->next = store_position(store) + 1;
     int64_t now_us = store->os->now_us(store->os);
-    if (now_us > store->recorded_us)
+    if (now_us > store->recorded_us || MUTANT(STORE_TIME_GOES_BACK))
         store->recorded_us = now_us;
     for (size_t i = 0; i < count; i++) {
         judge(store, appends[i], accepted, accepted_count);
@@ -233,7 +235,7 @@ static void publish(struct store *store, struct append *append, const uint8_t *b
 
 static err commit_turn(struct store *store, size_t accepted_count, struct als_why *why)
 {
-    bool sync = store->options.sync == STORE_SYNC_EACH;
+    bool sync = store->options.sync == STORE_SYNC_EACH && !MUTANT(STORE_ANSWERS_EARLY);
     uint64_t before_ns = store->os->monotonic_ns(store->os);
     struct log_head head = store->log->head(store->log);
     atomic_store(&store->unsettled, true);

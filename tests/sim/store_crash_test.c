@@ -10,7 +10,10 @@
 #include "store/store.h"
 #include "test.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { EVENTS_MAX = 400, TURN_MAX = 4, BATCH_MAX = 4, ENTITIES = 3, TYPES = 2, PAYLOAD_MAX = 300 };
 
@@ -108,7 +111,8 @@ static void post_add(struct post *post, const struct store *store, const struct 
 
 // ---- Comparing.
 
-static err same_event(struct model *model, uint32_t i, const uint8_t *record, struct als_why *why)
+static err same_event(struct model *model, uint32_t i, const uint8_t *record, int64_t *recorded_us,
+                      struct als_why *why)
 {
     const struct model_event *wanted = &model->events[i];
     struct als_event found;
@@ -120,6 +124,9 @@ static err same_event(struct model *model, uint32_t i, const uint8_t *record, st
         found.version != version_of(model, i + 1, wanted->entity) ||
         found.timestamp_us != wanted->salt)
         return FAIL(why, ALS_INTERNAL, "event %u is not what was appended", i + 1);
+    if (found.recorded_us < *recorded_us)
+        return FAIL(why, ALS_INTERNAL, "recorded_at of event %u goes back", i + 1);
+    *recorded_us = found.recorded_us;
     return ALS_OK;
 }
 
@@ -162,8 +169,9 @@ static err same_store(struct model *model, struct store *store, struct cursor *c
     else if (found && found < model->tried &&
              model->events[found - 1].batch == model->events[found].batch)
         code = FAIL(why, ALS_INTERNAL, "half a batch: it ends at %u", found);
+    int64_t recorded_us = INT64_MIN;
     for (uint32_t i = 0; code == ALS_OK && i < found; i++)
-        code = same_event(model, i, view_record(view, i + 1), why);
+        code = same_event(model, i, view_record(view, i + 1), &recorded_us, why);
     if (code == ALS_OK)
         code = same_indexes(model, view, cursor, why);
     view_unpin(view);
@@ -430,3 +438,38 @@ TEST(the_store_keeps_its_promises_at_every_crash_point)
     crash_print("store", &result);
     CHECK_EQUAL(0, result.failures);
 }
+
+#ifdef ALLSOURCE_MUTANTS
+// In a process of its own: a failed assertion catches a bug as well as the model does.
+static bool is_caught(enum mutant mutant)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        static struct model model;
+        struct crash_subject store = subject(&model);
+        struct crash_options options = {
+            .seed_first = 1, .seed_last = 200, .stop_at_failure = true, .quiet = true};
+        struct crash_result result;
+        mutant_active = mutant;
+        close(STDERR_FILENO); // an assertion's words are not news here
+        crash_run(&store, &options, &result);
+        _exit(result.failures > 0);
+    }
+    int status = 0;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    return (WIFEXITED(status) && WEXITSTATUS(status) == 1) ||
+           (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+TEST(every_bug_planted_in_the_store_is_caught)
+{
+    int planted = 0, caught = 0;
+    for (int mutant = MUTANT_STORE_FIRST; mutant < MUTANTS; mutant++, planted++) {
+        bool found = is_caught((enum mutant)mutant);
+        printf("%-28s %s\n", mutant_name((enum mutant)mutant), found ? "caught" : "MISSED");
+        caught += found;
+    }
+    printf("store: %d of %d planted bugs caught\n", caught, planted);
+    CHECK(planted > 0 && caught == planted);
+}
+#endif
