@@ -394,7 +394,9 @@ void rig_read_answer(int fd, bool no_body, struct rig_answer *answer)
             return;
         len += strlen(answer->head + len);
     } while (!strstr(answer->head, "\r\n\r\n"));
-    answer->status = atoi(answer->head + 9);
+    uint64_t status;
+    CHECK(str_to_u64((str){answer->head + 9, 3}, &status));
+    answer->status = (int)status;
     const char *length = strcasestr(answer->head, "\r\nContent-Length: ");
     if (no_body || answer->status == 100 || answer->status == 101)
         return;
