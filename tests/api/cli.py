@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The program `allsource` as a person or a script meets it, against its own server.
+
+  tests/api/cli.py [--programs build/release] [name ...]
+
+The last line is 'N passed, N failed'.
+"""
+import argparse
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SLICE = os.path.join(ROOT, "examples", "flights.ndjson")
+PROGRAM = None
+
+
+class Server:
+    """A server on a directory; it may be stopped and started again on the same port."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.address = "127.0.0.1:0"
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [PROGRAM, "serve", "--data-dir", self.directory, "--listen", self.address],
+            stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            found = re.search(r'msg="listening" address=(\S+)', line)
+            if found:
+                self.address = found.group(1)
+                return
+        raise AssertionError("the server did not start")
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.stderr.close()
+        return self.process.wait(20)
+
+    def environment(self):
+        return {**os.environ, "ALLSOURCE_URL": "http://" + self.address}
+
+
+class Result:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+        self.lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+
+def run(server, *words, stdin="", environment=None):
+    environment = environment or (server.environment() if server else dict(os.environ))
+    done = subprocess.run([PROGRAM, *words], input=stdin, capture_output=True, text=True,
+                          env=environment, timeout=60)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def on_terminal(server, *words):
+    """What the program prints when its output is a terminal."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([PROGRAM, *words], stdout=slave, stderr=slave,
+                               stdin=subprocess.DEVNULL, env=server.environment())
+    os.close(slave)
+    text = b""
+    try:
+        while piece := os.read(master, 65536):
+            text += piece
+    except OSError:  # the terminal hung up: the program has ended
+        pass
+    os.close(master)
+    process.wait(60)
+    return text.decode().replace("\r\n", "\n")
+
+
+def event(entity, payload, kind="t.u", **more):
+    return json.dumps({"event_type": kind, "entity_id": entity, "payload": payload, **more}) + "\n"
+
+
+def check(condition, *what):
+    if not condition:
+        raise AssertionError(" ".join(str(part) for part in what))
+
+
+def equal(expected, actual):
+    check(expected == actual, "expected", repr(expected), "got", repr(actual))
+
+
+# ---- The tests: each gets a server on an empty directory.
+
+def test_a_file_is_appended_and_comes_back(server):
+    done = run(server, "append", "--json", "--batch", "100", SLICE)
+    equal(0, done.code)
+    summary = done.lines[0]
+    equal((250, 3, 1, 250, 251), tuple(summary[key] for key in (
+        "appended", "batches", "first_position", "last_position", "next_line")))
+    with open(SLICE) as file:
+        sent = [json.loads(line) for line in file]
+    got = run(server, "query").lines
+    equal([(e["event_type"], e["entity_id"], e["timestamp"], e["payload"]) for e in sent],
+          [(e["event_type"], e["entity_id"], e["timestamp"], e["payload"]) for e in got])
+
+
+def test_filters_reach_the_server(server):
+    run(server, "append", SLICE)
+    everything = run(server, "query").lines
+    delayed = [e for e in everything if e["event_type"] == "flight.delayed"]
+    equal(delayed, run(server, "query", "--type", "flight.del*").lines)
+    equal(everything, run(server, "query", "--type", "flight.delayed", "--type",
+                          "flight.departed").lines)
+    equal(everything[:-4:-1], run(server, "query", "--order", "desc", "--limit", "3").lines)
+    equal(everything[10:12], run(server, "query", "--offset=10", "--limit=2").lines)
+    equal(everything[5:8], run(server, "query", "--after", "5", "--before", "9").lines)
+    equal(everything[:7], run(server, "query", "--as-of-position", "7").lines)
+    moment = everything[100]["timestamp"]
+    equal([e for e in everything if e["timestamp"] >= moment],
+          run(server, "query", "--since", moment).lines)
+    equal([e for e in everything if e["timestamp"] <= moment],
+          run(server, "query", "--until", moment).lines)
+    equal([], run(server, "query", "--since", "1h", "--entity", "nobody").lines)
+
+
+def test_a_bad_line_is_named_and_all_before_it_is_stored(server):
+    lines = [event("e", n) for n in range(10)]
+    lines[6] = '{"event_type":"t","entity_id":"e"}\n'
+    done = run(server, "append", "--batch", "4", stdin="".join(lines))
+    equal(1, done.code)
+    check("line 7: " in done.err and "payload is missing" in done.err, done.err)
+    check("--from-line 7" in done.err, done.err)
+    equal(6, len(run(server, "query").lines))
+    lines[6] = event("e", 6)
+    equal(0, run(server, "append", "--from-line", "7", stdin="".join(lines)).code)
+    equal(list(range(10)), [e["payload"] for e in run(server, "query").lines])
+
+
+def test_bad_lines_may_be_skipped(server):
+    done = run(server, "append", "--keep-going", "--json",
+               stdin=event("e", 1) + "nonsense\n\n" + event("e", 2) + '{"a":1}\n')
+    equal(1, done.code)
+    check("line 2 skipped" in done.err and "line 5 skipped" in done.err, done.err)
+    equal((2, 2), (done.lines[0]["appended"], done.lines[0]["skipped"]))
+
+
+def test_what_only_the_server_can_refuse_is_told_with_its_line(server):
+    equal(0, run(server, "append", stdin=event("c", 0)).code)
+    done = run(server, "append", stdin=event("x", 0) + "\n" + event("c", 1, expected_version=0))
+    equal(1, done.code)
+    check("line 3: Concurrency error: " in done.err, done.err)
+    check("Nothing was stored" in done.err, done.err)
+    equal(1, len(run(server, "query").lines))
+
+
+def test_the_same_ids_are_stored_once(server):
+    identity = "018f0000-0000-7000-8000-00000000000"
+    lines = "".join(event("e", n, id=identity + str(n)) for n in range(5))
+    equal(5, run(server, "append", "--json", stdin=lines).lines[0]["appended"])
+    again = run(server, "append", "--json", stdin=lines)
+    equal((0, 0, 5), (again.code, again.lines[0]["appended"], again.lines[0]["duplicates"]))
+    equal(5, len(run(server, "query").lines))
+
+
+def test_an_input_that_pauses_does_not_hold_its_events_back(server):
+    process = subprocess.Popen([PROGRAM, "append"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               env=server.environment(), text=True)
+    process.stdin.write(event("e", 1))
+    process.stdin.flush()
+    tail = run(server, "tail", "--from", "0", "--count", "1")
+    equal(1, tail.lines[0]["payload"])
+    process.stdin.close()
+    equal(0, process.wait(20))
+    process.stdout.close()
+
+
+def test_append_goes_on_when_the_server_comes_back(server):
+    process = subprocess.Popen([PROGRAM, "append", "--json"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=server.environment(), text=True)
+    process.stdin.write(event("e", 1))
+    process.stdin.flush()
+    run(server, "tail", "--from", "0", "--count", "1")
+    server.stop()
+    process.stdin.write(event("e", 2))
+    process.stdin.flush()
+    process.stderr.readline()  # "...; trying again"
+    server.start()
+    out, _ = process.communicate(timeout=60)
+    equal(0, process.returncode)
+    equal(2, json.loads(out)["appended"])
+    equal([1, 2], [e["payload"] for e in run(server, "query").lines])
+
+
+def test_states_travel_in_time(server):
+    run(server, "append", stdin=event("o/1 é", {"a": 1}, timestamp="2025-01-01T00:00:00Z") +
+        event("o/1 é", {"b": 2}, timestamp="2025-02-01T00:00:00Z") +
+        event("o/1 é", {"a": 3}, timestamp="2025-03-01T00:00:00Z"))
+
+    def state(*words):
+        return run(server, "state", "o/1 é", *words).lines[0]["current_state"]
+    equal({"a": 3, "b": 2}, state())
+    equal({"a": 1, "b": 2}, state("--as-of", "2025-02-15"))
+    equal({"a": 1}, state("--as-of-position", "1"))
+    equal({"a": 1, "b": 2}, state("--at-version=2"))
+    equal(3, len(run(server, "state", "--history", "o/1 é").lines[0]["history"]))
+    absent = run(server, "state", "absent")
+    equal(1, absent.code)
+    check("Entity not found: absent" in absent.err, absent.err)
+
+
+def test_tail_takes_up_a_lost_connection(server):
+    run(server, "append", stdin=event("e", 1) + event("f", 2))
+    process = subprocess.Popen([PROGRAM, "tail", "--last", "1", "--count", "4", "--json"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=server.environment(), text=True)
+    equal(2, json.loads(process.stdout.readline())["payload"])
+    run(server, "append", stdin=event("e", 3))
+    equal(3, json.loads(process.stdout.readline())["payload"])
+    server.stop(signal.SIGKILL)
+    check("behind position 3" in process.stderr.readline())
+    server.start()
+    run(server, "append", stdin=event("e", 4) + event("e", 5))
+    rest, _ = process.communicate(timeout=60)
+    equal([4, 5], [json.loads(line)["payload"] for line in rest.splitlines()])
+    equal(0, process.returncode)
+
+
+def test_tenants_are_apart(server):
+    run(server, "append", "--tenant", "acme", stdin=event("e", 1))
+    equal([], run(server, "query").lines)
+    equal(1, run(server, "stats", "--tenant", "acme").lines[0]["total_events"])
+    environment = {**server.environment(), "ALLSOURCE_TENANT": "acme"}
+    equal(1, len(run(server, "query", environment=environment).lines))
+
+
+def test_a_dump_is_taken_back_as_it_was(server):
+    run(server, "append", SLICE)
+    server.stop()
+    before = run(None, "dump", "--data-dir", server.directory)
+    equal(0, before.code)
+    with tempfile.TemporaryDirectory() as directory:
+        other = Server(directory)
+        equal(0, run(other, "append", stdin=before.out).code)
+        queried = run(other, "query").lines
+        other.stop()
+        after = run(None, "dump", "--data-dir", directory)
+    equal(queried, after.lines)
+
+    def timeless(events):  # recorded again, and otherwise the same
+        return [{key: e[key] for key in e if key != "recorded_at"} for e in events]
+    equal(timeless(before.lines), timeless(after.lines))
+    server.start()
+
+
+def test_verify_says_no_to_damage_and_names_the_place(server):
+    run(server, "append", "--batch", "50", SLICE)
+    busy = run(None, "verify", "--data-dir", server.directory)
+    equal(1, busy.code)
+    check("stop it first" in busy.err, busy.err)
+    server.stop()
+    sound = run(None, "verify", "--data-dir", server.directory)
+    equal(0, sound.code)
+    check("All sound: 1 tenant, 250 events" in sound.out, sound.out)
+    paths = [os.path.join(folder, name) for folder, _, names in os.walk(server.directory)
+             for name in names]
+    path, offset = next((path, offset) for path in paths
+                        if (offset := open(path, "rb").read().find(b"SAN-LAX")) >= 0)
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(b"s")
+    damaged = run(None, "verify", "--data-dir", server.directory, "--json")
+    equal(1, damaged.code)
+    finding = damaged.lines[0]
+    check(not finding["sound"] and path.endswith(finding["file"]), finding)
+    check(0 <= offset - finding["offset"] < 65536, finding, offset)
+    partly = run(None, "dump", "--data-dir", server.directory)
+    equal(1, partly.code)
+    check(len(partly.lines) < 250 and len(partly.lines) % 50 == 0, len(partly.lines))
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(b"S")
+    server.start()
+
+
+def test_people_get_tables_and_scripts_get_json(server):
+    run(server, "append", stdin=event("e", {"a": [1]}, timestamp="2025-01-01T00:00:00Z"))
+    table = on_terminal(server, "query").splitlines()
+    equal("POSITION  TIMESTAMP             TYPE  ENTITY  VERSION  PAYLOAD", table[0])
+    equal("       1  2025-01-01T00:00:00Z  t.u   e             1  {\"a\":[1]}", table[1])
+    check("No events." in on_terminal(server, "query", "--entity", "x"))
+    check('\n  "current_state": {\n    "a": [\n      1\n' in on_terminal(server, "state", "e"))
+    check(re.search(r"^total events +1$", on_terminal(server, "stats"), re.M))
+    check(on_terminal(server, "query", "--json").startswith('{"id":'))
+
+
+def test_wrong_words_are_2_and_no_server_is_1(server):
+    for words in (["query", "--entiti", "x"], ["qery"], ["query", "--limit", "x"], ["state"],
+                  ["query", "--order", "up"], ["append", "--batch", "0"], ["stats", "word"],
+                  ["tail", "--from", "1", "--last", "1"], ["serve", "--no-such-option"], []):
+        equal((words, 2), (words, run(server, *words).code))
+    check("did you mean 'query'?" in run(server, "qery").err)
+    check("did you mean --entity?" in run(server, "query", "--entiti", "x").err)
+    nobody = {**os.environ, "ALLSOURCE_URL": "http://127.0.0.1:1"}
+    for verb in ("query", "stats", "tail", "append"):
+        done = run(None, verb, environment=nobody, stdin=event("e", 1))
+        equal((verb, 1), (verb, done.code))
+        check("allsource serve" in done.err and "--url" in done.err, done.err)
+    equal(1, run(server, "append", "/no/such/file").code)
+
+
+def test_every_verb_teaches(server):
+    overview = run(server, "--help")
+    equal(0, overview.code)
+    verbs = re.findall(r"^  (\w+) +\S", overview.out, re.M)
+    check({"serve", "append", "query", "state", "tail", "stats", "verify", "dump"} <= set(verbs))
+    for verb in ("append", "query", "state", "tail", "stats", "verify", "dump"):
+        text = run(server, verb, "--help")
+        equal((verb, 0), (verb, text.code))
+        check("Examples:" in text.out and "Exit codes" in text.out, text.out)
+        equal(text.out, run(server, "help", verb).out)
+    equal(0, run(server, "serve", "--help").code)
+    check(re.fullmatch(r"allsource \d+\.\d+\.\d+\n", run(server, "--version").out))
+
+
+def main():
+    global PROGRAM
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--programs", default=os.path.join(ROOT, "build", "release"))
+    parser.add_argument("names", nargs="*")
+    asked = parser.parse_args()
+    PROGRAM = os.path.join(os.path.abspath(asked.programs), "allsource")
+    tests = [(name, test) for name, test in globals().items() if name.startswith("test_") and
+             (not asked.names or any(part in name for part in asked.names))]
+    failed = 0
+    for name, test in tests:
+        with tempfile.TemporaryDirectory() as directory:
+            server = Server(os.path.join(directory, "data"))
+            try:
+                test(server)
+            except Exception:
+                failed += 1
+                print("FAILED", name)
+                traceback.print_exc(file=sys.stdout)
+            finally:
+                if server.process.poll() is None:
+                    server.stop(signal.SIGKILL)
+    print("%d passed, %d failed" % (len(tests) - failed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
