@@ -173,7 +173,7 @@ static err make_room(struct wal *wal, uint64_t bytes, struct als_why *why)
     struct wal_plan plan = {
         .before = wal->last,
         .durable = wal->last.batch,
-        .size = needed > wal->file_bytes ? needed : wal->file_bytes,
+        .size = wal_file_size(wal, needed),
     };
     struct als_why cause;
     err code = wal_file_make(wal, &plan, &cause);

@@ -39,6 +39,9 @@ struct wal_plan {
     str carried;
 };
 
+// How long the next file is to be, which must hold `needed` bytes: a log begins small and doubles
+// up to the option, so that a thousand tenants with a few events do not reserve a disk.
+uint64_t wal_file_size(const struct wal *wal, uint64_t needed);
 // Makes the next file, durable with its name, and the active one. ALS_STORAGE_FULL and
 // ALS_NO_MEMORY leave the log as it was; after anything else nothing may be written any more.
 err wal_file_make(struct wal *wal, const struct wal_plan *plan, struct als_why *why);

@@ -16,6 +16,8 @@
 
 // Reserves the space, and where there is not enough, only sets the length: so the last blocks of a
 // disk can still be used, and a write that finds none fails by itself.
+enum { FIRST_FILE_BYTES = 1 << 20 };
+
 static err reserve(struct os *os, struct os_file *file, uint64_t size, bool *ret_reserved,
                    struct als_why *why)
 {
@@ -68,6 +70,14 @@ static err give_name(struct wal *wal, str name_new, str name, struct als_why *wh
     if (code == ALS_OK && !MUTANT(DIRECTORY_NOT_SYNCED))
         code = wal->os->dir_sync(wal->dir, why);
     return code == ALS_OK ? ALS_OK : ALS_STORAGE_FAILED;
+}
+
+uint64_t wal_file_size(const struct wal *wal, uint64_t needed)
+{
+    const struct wal_file *last = wal_files_last(&wal->files);
+    uint64_t size = last && last->size > FIRST_FILE_BYTES / 2 ? last->size * 2 : FIRST_FILE_BYTES;
+    size = size < wal->file_bytes ? size : wal->file_bytes;
+    return needed > size ? needed : size;
 }
 
 err wal_file_make(struct wal *wal, const struct wal_plan *plan, struct als_why *why)

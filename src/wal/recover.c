@@ -93,7 +93,7 @@ static err leave_behind(struct wal *wal, const struct wal_scan *scan, struct als
     uint64_t doubt = find_doubt(wal, scan, &plan.before);
     plan.carried = (str){(const char *)old->bytes + doubt, old->end - doubt};
     uint64_t needed = WAL_HEADER_BYTES + plan.carried.len + WAL_FRAME_BYTES;
-    plan.size = needed > wal->file_bytes ? needed : wal->file_bytes;
+    plan.size = wal_file_size(wal, needed);
     err code = wal_file_make(wal, &plan, why);
     if (code == ALS_STORAGE_FULL)
         return rewrite_in_place(wal, doubt, why);
