@@ -83,12 +83,12 @@ static void als_free(struct als *als)
 }
 AUTO_WITH(als, als_free)
 
-static struct als *als_new(struct als_options options)
+static struct als *als_new(struct als_options options, bool ephemeral)
 {
     struct als *als = calloc(1, sizeof *als);
     if (!als)
         return NULL;
-    als->os = os_posix();
+    als->os = ephemeral ? os_posix_unsynced() : os_posix();
     als->options = options;
     lock_init(&als->tenants_lock, LOCK_ENGINE);
     lock_init(&als->run_lock, LOCK_RUN_QUEUE);
@@ -117,7 +117,7 @@ enum als_err als_open(const char *directory, const struct als_options *options,
         return FAIL(why, ALS_INVALID_INPUT, "ret_als is NULL");
     struct als_options checked;
     TRY(checked_options(options, &checked, why));
-    AUTO(als) als = als_new(checked);
+    AUTO(als) als = als_new(checked, !directory);
     if (!als)
         return FAIL(why, ALS_NO_MEMORY, "the engine cannot be made");
     if (!directory)

@@ -76,29 +76,38 @@ static void posix_entropy(struct os *os, void *bytes, size_t size)
     }
 }
 
+static err no_dir_sync(struct os_dir *dir, struct als_why *why)
+{
+    (void)dir, (void)why;
+    return ALS_OK;
+}
+
+static err no_file_sync(struct os_file *file, struct als_why *why)
+{
+    (void)file, (void)why;
+    return ALS_OK;
+}
+
+#define POSIX_CALLS(sync_of_directories, sync_of_files)                                            \
+    {                                                                                              \
+        .dir_open = posix_dir_open, .dir_close = posix_dir_close, .dir_list = posix_dir_list,      \
+        .dir_sync = (sync_of_directories), .dir_rename = posix_dir_rename,                         \
+        .dir_unlink = posix_dir_unlink, .dir_lock = posix_dir_lock, .file_open = posix_file_open,  \
+        .file_close = posix_file_close, .file_size = posix_file_size,                              \
+        .file_read = posix_file_read, .file_write = posix_file_write,                              \
+        .file_truncate = posix_file_truncate, .file_allocate = posix_file_allocate,                \
+        .file_sync = (sync_of_files), .file_map = posix_file_map, .file_unmap = posix_file_unmap,  \
+        .now_us = posix_now_us, .monotonic_ns = posix_monotonic_ns, .entropy = posix_entropy,      \
+    }
+
 struct os *os_posix(void)
 {
-    static struct os posix = {
-        .dir_open = posix_dir_open,
-        .dir_close = posix_dir_close,
-        .dir_list = posix_dir_list,
-        .dir_sync = posix_dir_sync,
-        .dir_rename = posix_dir_rename,
-        .dir_unlink = posix_dir_unlink,
-        .dir_lock = posix_dir_lock,
-        .file_open = posix_file_open,
-        .file_close = posix_file_close,
-        .file_size = posix_file_size,
-        .file_read = posix_file_read,
-        .file_write = posix_file_write,
-        .file_truncate = posix_file_truncate,
-        .file_allocate = posix_file_allocate,
-        .file_sync = posix_file_sync,
-        .file_map = posix_file_map,
-        .file_unmap = posix_file_unmap,
-        .now_us = posix_now_us,
-        .monotonic_ns = posix_monotonic_ns,
-        .entropy = posix_entropy,
-    };
+    static struct os posix = POSIX_CALLS(posix_dir_sync, posix_file_sync);
+    return &posix;
+}
+
+struct os *os_posix_unsynced(void)
+{
+    static struct os posix = POSIX_CALLS(no_dir_sync, no_file_sync);
     return &posix;
 }

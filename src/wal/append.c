@@ -72,6 +72,7 @@ err wal_sync(struct wal *wal, struct als_why *why)
 // ---- One group.
 
 struct group {
+    bool sync;           // follows at once: worth preparing for
     struct wal_link end; // behind its last frame
     uint64_t bytes;
     size_t slices;
@@ -107,14 +108,15 @@ static struct group encode(struct wal *wal, const struct wal_draft *drafts, size
     return group;
 }
 
-static err write_ahead(struct wal *wal, uint64_t end, uint64_t bytes, struct als_why *why)
+static err write_ahead(struct wal *wal, uint64_t end, const struct group *group,
+                       struct als_why *why)
 {
     if (end <= wal->written)
         return ALS_OK;
     const struct wal_file *file = wal_files_last(&wal->files);
     uint64_t from = wal->written;
     wal->written = end;
-    if (bytes > AHEAD_GROUP_MAX)
+    if (group->bytes > AHEAD_GROUP_MAX || !group->sync)
         return ALS_OK;
     uint64_t step = file->size - from < AHEAD_STEP ? file->size - from : AHEAD_STEP;
     str slices[AHEAD_STEP / ZEROS];
@@ -142,7 +144,7 @@ static err write_group(struct wal *wal, const struct group *group, struct als_wh
 {
     struct wal_file *file = wal_files_last(&wal->files);
     struct als_why cause;
-    err code = write_ahead(wal, file->end + group->bytes, group->bytes, &cause);
+    err code = write_ahead(wal, file->end + group->bytes, group, &cause);
     if (code == ALS_OK)
         code = wal->os->file_write(wal->active, file->end, wal->slices, group->slices, &cause);
     if (MUTANT(WRITE_FAILURE_IGNORED))
@@ -210,6 +212,7 @@ err wal_append(struct wal *wal, uint64_t expect_last, const struct wal_draft *dr
     TRY(make_room(wal, group_bytes(wal, drafts, count), why));
 
     struct group group = encode(wal, drafts, count);
+    group.sync = sync;
     TRY(write_group(wal, &group, why));
     if (sync)
         TRY(wal_sync(wal, why));
