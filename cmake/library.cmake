@@ -86,3 +86,19 @@ endforeach()
 # tests/api is one program of several files; it is made after this file has been read.
 file(GLOB api_tests CONFIGURE_DEPENDS tests/api/*_tests.c)
 cmake_language(DEFER CALL target_sources api_test PRIVATE ${api_tests})
+
+# Man pages, where scdoc is.
+find_program(SCDOC scdoc)
+if(SCDOC)
+    set(man_pages "")
+    file(GLOB man_sources CONFIGURE_DEPENDS docs/man/*.scd)
+    foreach(source ${man_sources})
+        get_filename_component(page ${source} NAME_WLE)
+        set(page ${CMAKE_BINARY_DIR}/${page})
+        add_custom_command(OUTPUT ${page} COMMAND ${SCDOC} < ${source} > ${page}
+                           DEPENDS ${source} VERBATIM)
+        list(APPEND man_pages ${page})
+    endforeach()
+    add_custom_target(man ALL DEPENDS ${man_pages})
+    install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()

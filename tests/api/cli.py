@@ -329,6 +329,18 @@ def test_every_verb_teaches(server):
     check(re.fullmatch(r"allsource \d+\.\d+\.\d+\n", run(server, "--version").out))
 
 
+def test_the_man_page_knows_every_verb_and_flag(server):
+    with open(os.path.join(ROOT, "docs", "man", "allsource.1.scd")) as file:
+        page = file.read()
+    verbs = run(server, "--help").out.split("Begin with")[0]
+    for verb in re.findall(r"^  (\w+) +\S", verbs, re.M):
+        check("*%s*" % verb in page, verb)
+        if verb in ("serve", "help", "version"):
+            continue
+        for flag in re.findall(r"^  (--[a-z-]+)", run(server, verb, "--help").out, re.M):
+            check("*%s*" % flag in page, verb, flag)
+
+
 def main():
     global PROGRAM
     parser = argparse.ArgumentParser()
