@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drives a real allsourced from outside: processes, HTTP, WebSocket, SSE, its files.
+"""Drives a real allsourced from outside: its process, its files, HTTP.
 
 Nothing here sleeps to let something happen: a start is awaited by the server's own log line, data
 by position (`min_position`), everything else by polling against a deadline. Ports are the
@@ -7,10 +7,8 @@ kernel's choice, data lives in temporary directories, traffic never leaves the l
 """
 
 import atexit
-import base64
 import collections
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -19,7 +17,6 @@ import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
 import threading
@@ -174,15 +171,28 @@ class Server:
 
     def stop(self):
         """Ends it politely, which must succeed: SIGTERM finishes, syncs and exits with 0."""
-        check(self.alive(), f"the server died by itself ({self.process.poll()}):\n{self.log_text()}")
+        check(
+            self.alive(), f"the server died by itself ({self.process.poll()}):\n{self.log_text()}"
+        )
         self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"SIGTERM did not end the server in {STOP_SECONDS_MAX} s") from None
+            raise AssertionError(
+                f"SIGTERM did not end the server in {STOP_SECONDS_MAX} s"
+            ) from None
         self._gone()
         equal(code, 0, f"exit code after SIGTERM; log:\n{self.log_text()}\n")
+        self.check_log()
+
+    def check_log(self):
+        """What a sanitizer has to say, it says there."""
+        for number, line in enumerate(self.log):
+            if "Sanitizer" in line or "runtime error:" in line or "assert" in line.lower():
+                raise AssertionError(
+                    "the server complained:\n" + "\n".join(list(self.log)[number : number + 30])
+                )
 
     def kill(self):
         if self.process is None or self not in _running:
@@ -193,7 +203,11 @@ class Server:
         self._gone()
 
     def restart(self, kill=False):
-        self.kill() if kill else self.stop()
+        if kill:
+            self.kill()
+            self.check_log()
+        else:
+            self.stop()
         return self.start()
 
     def close(self):
@@ -236,17 +250,19 @@ class Server:
     def thread_count(self):
         return len(os.listdir(f"/proc/{self.process.pid}/task"))
 
-    # -- Its files
+    def log_files(self, tenant="default"):
+        return log_files(self.directory, tenant)
 
-    def wal_files(self, tenant="default"):
-        """The log files of a tenant, oldest first."""
-        found = []
-        for folder, _, names in os.walk(self.directory):
-            parts = os.path.relpath(folder, self.directory).split(os.sep)
-            if "wal" in parts and tenant in parts:
-                found += [os.path.join(folder, name) for name in names]
-        check(found, f"no log files of tenant {tenant} under {self.directory}")
-        return sorted(found)
+
+def log_files(directory, tenant="default"):
+    """The log files of a tenant, oldest first."""
+    found = []
+    for folder, _, names in os.walk(directory):
+        parts = os.path.relpath(folder, directory).split(os.sep)
+        if "wal" in parts and tenant in parts:
+            found += [os.path.join(folder, name) for name in names]
+    check(found, f"no log files of tenant {tenant} under {directory}")
+    return sorted(found)
 
 
 _sanitized = {}
@@ -290,7 +306,9 @@ def check_shared_server():
                 healthy = client.healthy()
             except OSError as error:
                 _abandon_shared_server()
-                raise AssertionError(f"the shared server does not answer any more: {error}") from None
+                raise AssertionError(
+                    f"the shared server does not answer any more: {error}"
+                ) from None
             check(healthy, "the shared server is not healthy any more")
 
 
@@ -429,8 +447,8 @@ class Client:
         self.server = server
         self.tenant = tenant
         self.headers = dict(headers or {})
-        self._socket = None
-        self._stream = None
+        self.socket = None
+        self.stream = None
 
     def twin(self):
         """Another connection with the same tenant and headers."""
@@ -443,24 +461,26 @@ class Client:
         self.close()
 
     def close(self):
-        if self._socket:
-            self._stream.close()
-            self._socket.close()
-            self._socket = None
+        if self.socket:
+            self.stream.close()
+            self.socket.close()
+            self.socket = None
 
-    def _connect(self):
-        self._socket = socket.create_connection(self.server.address, READ_SECONDS_MAX)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._stream = self._socket.makefile("rb", 65536)
+    def connect(self):
+        self.socket = socket.create_connection(self.server.address, READ_SECONDS_MAX)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream = self.socket.makefile("rb", 65536)
 
-    def _head(self, method, target, headers):
+    def head(self, method, target, headers):
         lines = {"Host": "localhost"}
         if self.tenant is not None:
             lines["X-Tenant-ID"] = self.tenant
         lines.update(self.headers)
         lines.update(headers or {})
         text = f"{method} {target} HTTP/1.1\r\n"
-        text += "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
+        text += "".join(
+            f"{name}: {value}\r\n" for name, value in lines.items() if value is not None
+        )
         return text.encode("utf-8") + b"\r\n"
 
     def begin(self, method, target, body=None, headers=None):
@@ -468,19 +488,19 @@ class Client:
         headers = dict(headers or {})
         if isinstance(body, (bytes, bytearray)):
             headers.setdefault("Content-Length", str(len(body)))
-            data = [self._head(method, target, headers) + body]
+            data = [self.head(method, target, headers) + body]
         elif body is not None:
             headers["Transfer-Encoding"] = "chunked"
-            data = itertools.chain([self._head(method, target, headers)], chunked(body))
+            data = itertools.chain([self.head(method, target, headers)], chunked(body))
         else:
-            data = [self._head(method, target, headers)]
-        reused = self._socket is not None
+            data = [self.head(method, target, headers)]
+        reused = self.socket is not None
         if not reused:
-            self._connect()
+            self.connect()
         head = self._exchange(data)
         if head is None and reused:  # the server may close an idle connection at any time
             self.close()
-            self._connect()
+            self.connect()
             head = self._exchange(data)
         if head is None:
             self.close()
@@ -490,18 +510,18 @@ class Client:
     def _exchange(self, data):
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for piece in data:  # a refusal may come, and the door be shut, before all is sent
-                self._socket.sendall(piece)
+                self.socket.sendall(piece)
         try:
-            head = read_head(self._stream)
+            head = read_head(self.stream)
             while head and head[0] == 100:
-                head = read_head(self._stream)
+                head = read_head(self.stream)
             return head
         except ConnectionResetError:
             return None
 
     def request(self, method, target, body=None, headers=None):
         status, reason, found = self.begin(method, target, body, headers)
-        content = b"".join(read_pieces(self._stream, method, status, found))
+        content = b"".join(read_pieces(self.stream, method, status, found))
         if found.get("connection", "").lower() == "close" or status == 101:
             self.close()
         return Answer(status, reason, found, content)
@@ -510,7 +530,7 @@ class Client:
         """A GET whose answer is read as slowly as the caller likes."""
         status, _, found = self.begin("GET", target, None, headers)
         equal(status, 200, "status")
-        return read_pieces(self._stream, "GET", status, found)
+        return read_pieces(self.stream, "GET", status, found)
 
     def get(self, path, headers=None, **parameters):
         return self.request("GET", with_query(path, parameters), None, headers)
@@ -527,7 +547,10 @@ class Client:
 
     def append(self, entity_id="e1", event_type="test.event", payload=None, **event):
         answer = self.try_append(
-            event_type=event_type, entity_id=entity_id, payload={} if payload is None else payload, **event
+            event_type=event_type,
+            entity_id=entity_id,
+            payload={} if payload is None else payload,
+            **event,
         )
         equal(answer.status, 200, f"status of an append {answer}")
         return answer.json
@@ -665,187 +688,3 @@ def instant(seconds):
     if rest:
         text += f".{rest:06d}" if rest % 1000 else f".{rest // 1000:03d}"
     return text + "Z"
-
-
-# ---- WebSocket (RFC 6455), client side
-
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-_ACCEPT_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-class WebSocket:
-    def __init__(self, server, tenant=None, path=API + "/events/stream", receive_buffer=None, **parameters):
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(READ_SECONDS_MAX)
-        self.socket.connect(server.address)
-        self.stream = self.socket.makefile("rb", 65536)
-        self.close_code = None
-        key = base64.b64encode(os.urandom(16))
-        head = [
-            f"GET {with_query(path, parameters)} HTTP/1.1",
-            "Host: localhost",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {key.decode()}",
-        ] + ([f"X-Tenant-ID: {tenant}"] if tenant else [])
-        self.socket.sendall("\r\n".join(head).encode() + b"\r\n\r\n")
-        status, reason, headers = read_head(self.stream)
-        if status != 101:
-            body = b"".join(read_pieces(self.stream, "GET", status, headers))
-            self.end()
-            raise Refused(Answer(status, reason, headers, body))
-        accept = base64.b64encode(hashlib.sha1(key + _ACCEPT_SALT).digest()).decode()
-        equal(headers.get("sec-websocket-accept"), accept, "Sec-WebSocket-Accept")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.end()
-
-    def end(self):
-        self.stream.close()
-        self.socket.close()
-
-    def send(self, opcode, data=b"", final=True, reserved=0, masked=True):
-        head = bytes([(0x80 if final else 0) | reserved << 4 | opcode])
-        flag = 0x80 if masked else 0
-        if len(data) < 126:
-            head += bytes([flag | len(data)])
-        elif len(data) < 65536:
-            head += bytes([flag | 126]) + struct.pack(">H", len(data))
-        else:
-            head += bytes([flag | 127]) + struct.pack(">Q", len(data))
-        if masked:
-            mask = os.urandom(4)
-            data = mask + bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
-        self.socket.sendall(head + data)
-
-    def send_json(self, value):
-        self.send(TEXT, to_json(value))
-
-    def frame(self):
-        """The next frame: opcode and data. Servers must not mask and not use reserved bits."""
-        head = self._read(2)
-        check(head[0] & 0x70 == 0, "reserved bits in a frame of the server")
-        check(head[1] & 0x80 == 0, "the server masked a frame")
-        size = head[1]
-        if size == 126:
-            size = struct.unpack(">H", self._read(2))[0]
-        elif size == 127:
-            size = struct.unpack(">Q", self._read(8))[0]
-        return head[0] & 0x0F, bool(head[0] & 0x80), self._read(size)
-
-    def _read(self, size):
-        data = self.stream.read(size)
-        if len(data) < size:
-            raise ConnectionError("the stream ended without a close frame")
-        return data
-
-    def message(self):
-        """The next text message; pings are answered. None after a close frame."""
-        parts = []
-        while True:
-            opcode, final, data = self.frame()
-            if opcode == PING:
-                self.send(PONG, data)
-            elif opcode == CLOSE:
-                self.close_code = struct.unpack(">H", data[:2])[0] if data else 1005
-                return None
-            elif opcode in (TEXT, 0):
-                parts.append(data)
-                if final:
-                    return b"".join(parts)
-            else:
-                check(opcode == PONG, f"a frame with opcode {opcode}")
-
-    def event(self):
-        data = self.message()
-        check(data is not None, f"closed with {self.close_code} instead of an event")
-        return read_json(data)
-
-    def take(self, count):
-        return [self.event() for _ in range(count)]
-
-    def drain(self):
-        """Reads to the close frame; gives its code."""
-        while self.message() is not None:
-            pass
-        return self.close_code
-
-    def settle(self):
-        """Returns when the server has handled all that was sent to it: pings keep the order.
-        Gives the messages that came meanwhile."""
-        token, messages = os.urandom(8), []
-        self.send(PING, token)
-        while True:
-            opcode, _, data = self.frame()
-            if opcode == PONG and data == token:
-                return messages
-            check(opcode in (TEXT, PING), f"opcode {opcode} while a pong was awaited")
-            if opcode == TEXT:
-                messages.append(read_json(data))
-
-
-class Refused(Exception):
-    """The upgrade was answered with something else than 101."""
-
-    def __init__(self, answer):
-        super().__init__(repr(answer))
-        self.answer = answer
-
-
-# ---- Server-Sent Events
-
-
-class EventSource:
-    def __init__(self, server, tenant=None, last_event_id=None, **parameters):
-        self.client = Client(server, tenant)
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": last_event_id}
-        target = with_query(API + "/events/sse", parameters)
-        status, reason, self.headers = self.client.begin("GET", target, None, headers)
-        stream = self.client._stream
-        if status != 200:
-            body = b"".join(read_pieces(stream, "GET", status, self.headers))
-            self.client.close()
-            raise Refused(Answer(status, reason, self.headers, body))
-        equal(self.headers.get("content-type", "").split(";")[0], "text/event-stream", "content type")
-        self._pieces = read_pieces(stream, "GET", status, self.headers)
-        if self.headers.get("transfer-encoding", "").lower() != "chunked":
-            self._pieces = iter(lambda: stream.read1(65536), b"")
-        self._rest = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.client.close()
-
-    def _line(self):
-        while b"\n" not in self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                raise ConnectionError("the event stream ended")
-            self._rest += piece
-        line, self._rest = self._rest.split(b"\n", 1)
-        return line.rstrip(b"\r").decode("utf-8")
-
-    def event(self):
-        """The next event: its id as text and its data as a value."""
-        fields = {}
-        while True:
-            line = self._line()
-            if line == "":
-                if "data" in fields:
-                    return fields.get("id"), read_json(fields["data"])
-                fields = {}
-            elif not line.startswith(":"):
-                name, _, value = line.partition(":")
-                value = value[1:] if value.startswith(" ") else value
-                fields[name] = fields[name] + "\n" + value if name in fields else value
-
-    def take(self, count):
-        return [self.event() for _ in range(count)]

@@ -122,8 +122,12 @@ def run_all(tests, jobs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--server", help=f"the program (default: ${harness.SERVER_ENVIRONMENT}, release build)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--server", help=f"the program (default: ${harness.SERVER_ENVIRONMENT}, release build)"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (2)")
     parser.add_argument("--list", action="store_true", help="only say which tests there are")
     parser.add_argument("--verbose", action="store_true", help="name the tests that passed, too")
@@ -146,7 +150,10 @@ def main():
         for name, outcome, text, seconds in run_all(group, jobs):
             counts[outcome] += 1
             if outcome != "passed" or options.verbose:
-                print(f"{outcome} {name} ({seconds:.1f} s)" + (f"\n{text}\n" if text else ""), flush=True)
+                print(
+                    f"{outcome} {name} ({seconds:.1f} s)" + (f"\n{text}\n" if text else ""),
+                    flush=True,
+                )
     if counts["skipped"]:
         print(f"{counts['skipped']} skipped")
     print(f"{counts['passed']} passed, {counts['failed']} failed")

@@ -45,7 +45,12 @@ def test_versions_count_the_events_of_an_entity_and_positions_all():
 def test_expected_version_0_means_that_the_entity_must_not_exist():
     client = fresh()
     equal(client.append("a", expected_version=0)["version"], 1, "first")
-    body = refused(client.try_append(**event("a", expected_version=0)), 409, "version_conflict", "Concurrency error: ")
+    body = refused(
+        client.try_append(**event("a", expected_version=0)),
+        409,
+        "version_conflict",
+        "Concurrency error: ",
+    )
     equal((body["expected_version"], body["actual_version"]), (0, 1), "details")
 
 
@@ -54,10 +59,16 @@ def test_expected_version_n_means_that_the_entity_has_n_events():
     client.append("a")
     equal(client.append("a", expected_version=1)["version"], 2, "the right one")
     for wrong in (0, 1, 3, 9007199254740993):
-        body = refused(client.try_append(**event("a", expected_version=wrong)), 409, "version_conflict")
+        body = refused(
+            client.try_append(**event("a", expected_version=wrong)), 409, "version_conflict"
+        )
         equal((body["expected_version"], body["actual_version"]), (wrong, 2), "details")
     body = refused(client.try_append(**event("new", expected_version=1)), 409, "version_conflict")
-    equal((body["expected_version"], body["actual_version"]), (1, 0), "details of an entity that is not there")
+    equal(
+        (body["expected_version"], body["actual_version"]),
+        (1, 0),
+        "details of an entity that is not there",
+    )
     equal(client.query()["count"], 2, "events")
 
 
@@ -94,7 +105,9 @@ def test_expected_versions_that_are_no_versions_are_refused():
     client = fresh()
     for value in (-2, 1.5, "1", True, [], {}, -9223372036854775808, 1e30):
         answer = client.try_append(**event("a", expected_version=value))
-        check("expected_version" in refused(answer, 422, "json_shape")["error"], f"field in {answer}")
+        check(
+            "expected_version" in refused(answer, 422, "json_shape")["error"], f"field in {answer}"
+        )
     equal(client.query()["count"], 0, "events")
 
 
@@ -118,7 +131,8 @@ def test_the_same_content_may_be_spelled_in_other_ways():
     one = new_id()
     client.append("a", payload={"x": 1, "y": [1, 2]}, id=one)
     body = (
-        '{ "payload" : {"x" :1, "y":[1,\n2]}, "id":"%s", "entity_id":"a", "event_type":"test.event" }' % one.upper()
+        '{ "payload" : {"x" :1, "y":[1,\n2]}, "id":"%s", ' % one.upper()
+        + '"entity_id":"a", "event_type":"test.event" }'
     ).encode()
     answer = client.post(API + "/events", body)
     equal((answer.status, answer.json.get("duplicate")), (200, True), "answer")
@@ -126,10 +140,14 @@ def test_the_same_content_may_be_spelled_in_other_ways():
 
 def test_the_same_id_with_other_content_is_a_conflict():
     client = fresh()
-    sent = event("a", payload={"n": 1}, metadata={"m": 1}, id=new_id(), timestamp="2024-01-01T00:00:00Z")
+    sent = event(
+        "a", payload={"n": 1}, metadata={"m": 1}, id=new_id(), timestamp="2024-01-01T00:00:00Z"
+    )
     client.try_append(**sent)
-    for change in ({"payload": {"n": 2}}, {"entity_id": "b"}, {"event_type": "test.other"}, {"metadata": None},
-                   {"timestamp": "2024-01-01T00:00:01Z"}):
+    for change in (
+        {"payload": {"n": 2}}, {"entity_id": "b"}, {"event_type": "test.other"}, {"metadata": None},
+        {"timestamp": "2024-01-01T00:00:01Z"},
+    ):
         refused(client.try_append(**(sent | change)), 409, "id_conflict", "Concurrency error: ")
     equal(client.query()["count"], 1, "events")
     equal(client.query(entity_id="b")["count"], 0, "events of the other entity")
@@ -154,7 +172,11 @@ def test_ids_are_remembered_across_restarts():
             server.restart(kill)
             client = server.client()
             for one, answer in zip(sent, first):
-                equal(client.try_append(**one).json, answer | {"duplicate": True}, "answer after restart")
+                equal(
+                    client.try_append(**one).json,
+                    answer | {"duplicate": True},
+                    "answer after restart",
+                )
                 refused(client.try_append(**(one | {"payload": 0})), 409, "id_conflict")
             equal(client.batch(batch), outcome | {"duplicate": True}, "batch after restart")
             equal(client.query()["count"], 25, "events")
@@ -170,8 +192,14 @@ def test_ids_of_two_tenants_do_not_meet():
 
 def test_an_id_that_is_no_uuid_is_refused():
     client = fresh()
-    for value in ("", "x", "0f8fad5b-d9cb-469f-a165-70867728950", "0f8fad5b-d9cb-469f-a165-70867728950g", 1, {}, []):
-        check("id" in refused(client.try_append(**event(id=value)), 422, "json_shape")["error"], "field")
+    for value in (
+        "", "x", "0f8fad5b-d9cb-469f-a165-70867728950", "0f8fad5b-d9cb-469f-a165-70867728950g", 1,
+        {}, [],
+    ):
+        check(
+            "id" in refused(client.try_append(**event(id=value)), 422, "json_shape")["error"],
+            "field",
+        )
     equal(client.query()["count"], 0, "events")
 
 
@@ -181,8 +209,12 @@ def test_an_id_that_is_no_uuid_is_refused():
 def test_a_batch_is_one_contiguous_append():
     client = fresh()
     client.append("x")
-    outcome = client.batch([event("a", payload={"n": n}) if n % 2 else event("b", payload={"n": n}) for n in range(6)])
-    equal((outcome["count"], outcome["first_position"], outcome["last_position"]), (6, 2, 7), "range")
+    outcome = client.batch(
+        [event("a", payload={"n": n}) if n % 2 else event("b", payload={"n": n}) for n in range(6)]
+    )
+    equal(
+        (outcome["count"], outcome["first_position"], outcome["last_position"]), (6, 2, 7), "range"
+    )
     equal([e["position"] for e in outcome["events"]], [2, 3, 4, 5, 6, 7], "positions")
     equal([e["version"] for e in outcome["events"]], [1, 1, 2, 2, 3, 3], "versions")
     stored = client.events(after_position=1)
@@ -199,7 +231,9 @@ def test_a_batch_may_be_an_array_an_object_or_lines():
     events = [event("a", payload={"n": n}) for n in range(3)]
     equal(client.batch(events)["count"], 3, "array")
     equal(client.batch({"events": events})["first_position"], 4, "object")
-    for body in (to_ndjson(events), to_ndjson(events)[:-1], to_ndjson(events).replace(b"\n", b"\r\n\n")):
+    for body in (
+        to_ndjson(events), to_ndjson(events)[:-1], to_ndjson(events).replace(b"\n", b"\r\n\n")
+    ):
         answer = client.post(API + "/events/batch", body, {"Content-Type": NDJSON_TYPE})
         equal((answer.status, answer.json["count"]), (200, 3), f"lines {answer}")
     equal([e["payload"]["n"] for e in client.events()], [0, 1, 2] * 5, "events")
@@ -232,15 +266,19 @@ def test_one_bad_event_refuses_the_whole_batch_and_is_named():
         for index in (0, 3, 6):
             batch = [event("a", payload={"n": n}) for n in range(6)]
             batch.insert(index, wrong)
-            for answer in (client.try_batch(batch),
-                           client.try_batch({"events": batch}),
-                           client.post(API + "/events/batch", to_ndjson(batch), {"Content-Type": NDJSON_TYPE})):
+            for answer in (
+                client.try_batch(batch), client.try_batch({"events": batch}),
+                client.post(API + "/events/batch", to_ndjson(batch), {"Content-Type": NDJSON_TYPE}),
+            ):
                 if status == 409 and index > 0:  # the first of an entity speaks for all
                     equal(answer.status, 200, f"{answer}")
                     continue
                 body = refused(answer, status, None)
                 if status != 409:
-                    check(f"[{index}]" in body["error"] or body.get("index") == index, f"index {index} in {body}")
+                    check(
+                        f"[{index}]" in body["error"] or body.get("index") == index,
+                        f"index {index} in {body}",
+                    )
                     expected = f"events[{index}]" + (f".{field}" if field else "")
                     equal(body.get("field"), expected, f"field of {body}")
     stored = client.events()
@@ -252,7 +290,9 @@ def test_one_bad_event_refuses_the_whole_batch_and_is_named():
 def test_the_first_expected_version_of_an_entity_speaks_for_the_batch():
     client = fresh()
     client.append("a")
-    outcome = client.batch([event("a", expected_version=1), event("b", expected_version=0), event("a"), event("b")])
+    outcome = client.batch(
+        [event("a", expected_version=1), event("b", expected_version=0), event("a"), event("b")]
+    )
     equal([e["version"] for e in outcome["events"]], [2, 1, 3, 2], "versions")
     refused(client.try_batch([event("b"), event("a", expected_version=1)]), 409, "version_conflict")
     equal(client.query()["count"], 5, "events")
@@ -273,7 +313,9 @@ def test_a_batch_that_is_stored_in_part_is_refused():
     client = fresh()
     stored = event("a", id=new_id())
     client.try_append(**stored)
-    for batch in ([stored, event("a", id=new_id())], [event("a", id=new_id()), stored], [event("a"), stored]):
+    for batch in (
+        [stored, event("a", id=new_id())], [event("a", id=new_id()), stored], [event("a"), stored]
+    ):
         body = refused(client.try_batch(batch), 409, "id_conflict")
         equal(body.get("index"), batch.index(stored), f"index in {body}")
     equal(client.query()["count"], 1, "events")
@@ -293,12 +335,18 @@ def test_an_empty_batch_is_refused():
     client = fresh()
     for body in (b"[]", b'{"events":[]}'):
         refused(client.post(API + "/events/batch", body), 400, "invalid_input")
-    refused(client.post(API + "/events/batch", b"\n\n", {"Content-Type": NDJSON_TYPE}), 400, "invalid_input")
+    refused(
+        client.post(API + "/events/batch", b"\n\n", {"Content-Type": NDJSON_TYPE}),
+        400,
+        "invalid_input",
+    )
 
 
 def test_a_batch_of_another_shape_is_refused():
     client = fresh()
-    for body in (b"1", b'"x"', b"null", b"{}", b'{"events":{}}', b'{"events":[{}]}', b'{"events":1}', b"[[]]"):
+    for body in (
+        b"1", b'"x"', b"null", b"{}", b'{"events":{}}', b'{"events":[{}]}', b'{"events":1}', b"[[]]"
+    ):
         refused(client.post(API + "/events/batch", body), 422, "json_shape")
     for body in (b"", b"[", b"[{}", b"[]]", b"[,]", b'{"events":[]', b"[] []"):
         refused(client.post(API + "/events/batch", body), 400, "json_syntax")
@@ -311,7 +359,9 @@ def test_a_single_event_is_an_object():
     client = fresh()
     for body in (b"[]", b"1", b"null", b'["a","b",{}]', b"[{}]"):
         refused(client.post(API + "/events", body), 422, "json_shape")
-    for body in (b"", b" ", b'{"event_type":"a","entity_id":"b","payload":{}} x', b"\xef\xbb\xbf{}", b"{}{}"):
+    for body in (
+        b"", b" ", b'{"event_type":"a","entity_id":"b","payload":{}} x', b"\xef\xbb\xbf{}", b"{}{}"
+    ):
         refused(client.post(API + "/events", body), 400, "json_syntax")
 
 
@@ -338,8 +388,18 @@ def test_a_condition_refuses_what_came_behind_its_position():
         if status == 409:
             refused(answer, 409, "condition_failed", "Concurrency error: ")
     count = client.query()["count"]
-    refused(client.try_batch({"events": [event("z")], "conditions": [{"after_position": count - 1}]}), 409, "condition_failed")
-    equal(client.try_batch({"events": [event("z")], "conditions": [{"after_position": count}]}).status, 200, "any event")
+    refused(
+        client.try_batch({"events": [event("z")], "conditions": [{"after_position": count - 1}]}),
+        409,
+        "condition_failed",
+    )
+    equal(
+        client.try_batch(
+            {"events": [event("z")], "conditions": [{"after_position": count}]}
+        ).status,
+        200,
+        "any event",
+    )
     equal(client.query()["count"], count + 1, "events")
 
 
@@ -348,14 +408,20 @@ def test_all_conditions_must_hold():
     client.append("a")
     good, bad = {"entity_id": "b", "after_position": 0}, {"entity_id": "a", "after_position": 0}
     for conditions, status in (([good], 200), ([good, bad], 409), ([bad, good], 409), ([], 200)):
-        equal(client.try_batch({"events": [event("c")], "conditions": conditions}).status, status, f"{conditions}")
+        equal(
+            client.try_batch({"events": [event("c")], "conditions": conditions}).status,
+            status,
+            f"{conditions}",
+        )
 
 
 def test_conditions_of_a_wrong_shape_are_refused():
     client = fresh()
     for conditions in (1, {}, [1], [{}], [{"after_position": -1}], [{"after_position": "1"}],
                        [{"entity_id": 7, "after_position": 0}]):
-        refused(client.try_batch({"events": [event("a")], "conditions": conditions}), 422, "json_shape")
+        refused(
+            client.try_batch({"events": [event("a")], "conditions": conditions}), 422, "json_shape"
+        )
     equal(client.query()["count"], 0, "events")
 
 
@@ -366,11 +432,19 @@ def test_of_16_writers_that_expect_the_same_version_exactly_one_wins():
     client = fresh()
     clients = [client.twin() for _ in range(16)]
     for round_number in range(25):
-        answers = in_parallel(16, lambda i: clients[i].try_append(**event("hot", expected_version=round_number)))
-        equal(sorted(answer.status for answer in answers), [200] + [409] * 15, f"round {round_number}")
+        answers = in_parallel(
+            16, lambda i: clients[i].try_append(**event("hot", expected_version=round_number))
+        )
+        equal(
+            sorted(answer.status for answer in answers), [200] + [409] * 15, f"round {round_number}"
+        )
         for answer in answers:
             if answer.status == 409:
-                equal(refused(answer, 409, "version_conflict")["actual_version"], round_number + 1, "actual_version")
+                equal(
+                    refused(answer, 409, "version_conflict")["actual_version"],
+                    round_number + 1,
+                    "actual_version",
+                )
     equal([e["version"] for e in client.events(entity_id="hot")], list(range(1, 26)), "versions")
 
 
@@ -379,9 +453,14 @@ def test_of_16_writers_with_one_condition_exactly_one_wins():
     clients = [client.twin() for _ in range(16)]
     for round_number in range(10):
         seat = f"seat-{round_number}"
-        body = {"events": [event(seat, "seat.taken")], "conditions": [{"entity_id": seat, "after_position": 0}]}
+        body = {
+            "events": [event(seat, "seat.taken")],
+            "conditions": [{"entity_id": seat, "after_position": 0}],
+        }
         answers = in_parallel(16, lambda i: clients[i].try_batch(body))
-        equal(sorted(answer.status for answer in answers), [200] + [409] * 15, f"round {round_number}")
+        equal(
+            sorted(answer.status for answer in answers), [200] + [409] * 15, f"round {round_number}"
+        )
 
 
 def test_of_16_writers_with_one_id_one_stores_and_all_succeed():
@@ -407,17 +486,27 @@ def test_positions_and_versions_have_no_gaps_under_concurrent_writers():
             batch = [event(f"e{dice.randrange(9)}", payload={"w": number}) for _ in range(count)]
             outcome = link.batch(batch)
             first = outcome["first_position"]
-            equal([e["position"] for e in outcome["events"]], list(range(first, first + count)), "a batch")
+            equal(
+                [e["position"] for e in outcome["events"]],
+                list(range(first, first + count)),
+                "a batch",
+            )
             for sent, one in zip(batch, outcome["events"]):
                 acknowledged[one["position"]] = (one["event_id"], sent["entity_id"], one["version"])
 
     in_parallel(16, write)
     stored = client.all_events()
     equal([e["position"] for e in stored], list(range(1, len(stored) + 1)), "positions")
-    equal({e["position"]: (e["id"], e["entity_id"], e["version"]) for e in stored}, acknowledged, "events")
+    equal(
+        {e["position"]: (e["id"], e["entity_id"], e["version"]) for e in stored},
+        acknowledged,
+        "events",
+    )
     versions = {}
     for one in stored:
-        equal(one["version"], versions.get(one["entity_id"], 0) + 1, f"version of {one['entity_id']}")
+        equal(
+            one["version"], versions.get(one["entity_id"], 0) + 1, f"version of {one['entity_id']}"
+        )
         versions[one["entity_id"]] = one["version"]
     times = [one["recorded_at"].ljust(27, "0") for one in stored]
     check(all(a[:19] <= b[:19] for a, b in zip(times, times[1:])), "recorded_at never goes back")
@@ -465,8 +554,16 @@ def test_a_batch_is_for_one_tenant():
 def test_an_append_that_is_refused_makes_no_tenant():
     with Server("--max-tenants", "2") as server:
         for number in range(5):
-            refused(server.client(f"t{number}").try_append(event_type="Bad", entity_id="a", payload={}), 400, None)
-            equal(server.client(f"u{number}").query()["count"], 0, "a read of a tenant that is not there")
+            refused(
+                server.client(f"t{number}").try_append(event_type="Bad", entity_id="a", payload={}),
+                400,
+                None,
+            )
+            equal(
+                server.client(f"u{number}").query()["count"],
+                0,
+                "a read of a tenant that is not there",
+            )
         server.client("one").append("a")
         server.client("default").append("a")
         refused(server.client("three").try_append(**event("a")), 503, "tenant_limit")

@@ -7,7 +7,6 @@ from harness import (
     API,
     JSON_TYPE,
     Server,
-    WebSocket,
     check,
     equal,
     escape,
@@ -21,6 +20,7 @@ from harness import (
     shared_server,
     to_json,
 )
+from streams import WebSocket
 
 EVENT_FIELDS = [
     "id",
@@ -52,7 +52,9 @@ GET_PATHS = [
 def two_events(client):
     """Vectors 1 and 2: the user is created and renamed."""
     created = client.append("u1", "user.created", {"n": 1, "a": {"x": 1}}, timestamp=instant(10))
-    renamed = client.append("u1", "user.renamed", {"n": 2, "a": {"y": 2}, "z": None}, timestamp=instant(20))
+    renamed = client.append(
+        "u1", "user.renamed", {"n": 2, "a": {"y": 2}, "z": None}, timestamp=instant(20)
+    )
     return created, renamed
 
 
@@ -61,7 +63,9 @@ def two_events(client):
 
 def test_vector_1_an_append_answers_id_time_position_and_version():
     client = fresh()
-    answer = client.try_append(event_type="user.created", entity_id="u1", payload={"n": 1, "a": {"x": 1}})
+    answer = client.try_append(
+        event_type="user.created", entity_id="u1", payload={"n": 1, "a": {"x": 1}}
+    )
     equal(answer.status, 200, "status")
     equal(answer.headers["content-type"], JSON_TYPE, "content type")
     equal(set(answer.json), {"event_id", "timestamp", "position", "version"}, "fields")
@@ -88,7 +92,9 @@ def test_vector_3_state_at_the_first_events_time_knows_only_that_event():
     created, _ = two_events(client)
     state = client.state("u1", as_of=created["timestamp"])
     equal(state["current_state"], {"n": 1, "a": {"x": 1}}, "state")
-    equal((state["event_count"], state["as_of"]), (1, created["timestamp"]), "event_count and as_of")
+    equal(
+        (state["event_count"], state["as_of"]), (1, created["timestamp"]), "event_count and as_of"
+    )
     earlier = client.get(f"{API}/entities/u1/state", as_of=instant(9))
     equal(refused(earlier, 404, "entity_not_found")["error"], "Entity not found: u1", "message")
 
@@ -107,10 +113,16 @@ def test_vector_5_queries_filter_limit_and_include_their_time_bounds():
     client = fresh()
     created, renamed = two_events(client)
     equal(client.query(entity_id="u1", event_type="user.renamed")["count"], 1, "by type")
-    equal(client.events(entity_id="u1", limit=1)[0]["id"], created["event_id"], "limit=1 is the oldest")
+    equal(
+        client.events(entity_id="u1", limit=1)[0]["id"],
+        created["event_id"],
+        "limit=1 is the oldest",
+    )
     equal(client.query(entity_id="u1", limit=0)["count"], 0, "limit=0")
     at = renamed["timestamp"]
-    equal([e["id"] for e in client.events(since=at, until=at)], [renamed["event_id"]], "since=until")
+    equal(
+        [e["id"] for e in client.events(since=at, until=at)], [renamed["event_id"]], "since=until"
+    )
 
 
 def test_vector_6_an_unknown_entity_has_no_events():
@@ -128,9 +140,24 @@ def test_vector_7_wrong_requests_have_the_statuses_of_the_reference():
         "message",
     )
     missing = client.try_append(event_type="a", entity_id="u1")
-    refused(missing, 422, "json_shape", "Failed to deserialize the JSON body into the target type", "payload")
-    equal(client.post(API + "/events", b'{"event_type":"a","entity_id":"u1","payload":null}').status, 200, "null payload")
-    refused(client.post(API + "/events", b"{"), 400, "json_syntax", "Failed to parse the request body as JSON")
+    refused(
+        missing,
+        422,
+        "json_shape",
+        "Failed to deserialize the JSON body into the target type",
+        "payload",
+    )
+    equal(
+        client.post(API + "/events", b'{"event_type":"a","entity_id":"u1","payload":null}').status,
+        200,
+        "null payload",
+    )
+    refused(
+        client.post(API + "/events", b"{"),
+        400,
+        "json_syntax",
+        "Failed to parse the request body as JSON",
+    )
     untyped = client.request("POST", API + "/events", to_json(event()))
     refused(untyped, 415, "content_type", "Expected request with `Content-Type: application/json`")
     for name, value in (("limit", "-1"), ("since", "2025-01-01")):
@@ -157,7 +184,9 @@ def test_vector_16_a_websocket_frame_is_the_querys_event_and_messages_filter():
 def test_vector_17_every_preflight_is_allowed():
     client = fresh()
     headers = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
-    for path in GET_PATHS + [API + "/events", API + "/events/batch", API + "/events/stream", "/nowhere"]:
+    for path in GET_PATHS + [
+        API + "/events", API + "/events/batch", API + "/events/stream", "/nowhere"
+    ]:
         answer = client.request("OPTIONS", path, None, headers)
         equal((answer.status, answer.body), (200, b""), f"OPTIONS {path}")
         for name in ("origin", "methods", "headers"):
@@ -169,8 +198,15 @@ def test_vector_18_stats_and_health_have_their_fields():
     two_events(client)
     stats = client.stats()
     for name in ("total_events", "total_entities", "total_event_types", "total_ingested"):
-        check(isinstance(stats.get(name), int) and not isinstance(stats[name], bool), f"{name} in {stats}")
-    equal((stats["total_events"], stats["total_entities"], stats["total_event_types"]), (2, 1, 2), "stats")
+        check(
+            isinstance(stats.get(name), int) and not isinstance(stats[name], bool),
+            f"{name} in {stats}",
+        )
+    equal(
+        (stats["total_events"], stats["total_entities"], stats["total_event_types"]),
+        (2, 1, 2),
+        "stats",
+    )
     health = client.get("/health").json
     equal(set(health), {"status", "service", "version"}, "fields of health")
     equal((health["status"], health["service"]), ("healthy", "allsource-core"), "health")
@@ -243,7 +279,7 @@ def test_payload_text_is_kept_without_white_space():
         (b'{"a":"\\\\","b":"\\"" , "c":" \\\\\\" "}', b'{"a":"\\\\","b":"\\"","c":" \\\\\\" "}'),
     ]
     for sent, kept in texts:
-        body = b'{"event_type":"a","entity_id":"u1","metadata":' + sent + b',"payload":' + sent + b"}"
+        body = b'{"event_type":"a","entity_id":"u1","metadata":%s,"payload":%s}' % (sent, sent)
         equal(client.post(API + "/events", body).status, 200, f"status of {sent}")
         found = client.get(API + "/events/query", order="desc", limit=1).body
         check(b'"payload":' + (kept or sent) + b"," in found, f"payload {sent} in {found}")
@@ -272,7 +308,10 @@ def test_a_doubled_field_of_the_request_is_refused():
 
 def test_lone_surrogates_and_words_that_are_not_json_are_refused():
     client = fresh()
-    for value in (b'"\\ud800"', b'"\\udc00\\ud800"', b"NaN", b"Infinity", b"01", b"1.", b".5", b"+1", b"'a'", b'"\x01"', b'"\xff"'):
+    for value in (
+        b'"\\ud800"', b'"\\udc00\\ud800"', b"NaN", b"Infinity", b"01", b"1.", b".5", b"+1", b"'a'",
+        b'"\x01"', b'"\xff"',
+    ):
         body = b'{"event_type":"a","entity_id":"u1","payload":' + value + b"}"
         refused(client.post(API + "/events", body), 400, "json_syntax")
     equal(client.query()["count"], 0, "events")
@@ -280,7 +319,10 @@ def test_lone_surrogates_and_words_that_are_not_json_are_refused():
 
 def test_names_come_back_as_they_were_sent():
     client = fresh()
-    for name in ('quote"d', "back\\slash", "ünïcødé", "日本", "a b", "a/b", "a%b", "a+b", "a?b#c", "<&>", "\U0001f600"):
+    for name in (
+        'quote"d', "back\\slash", "ünïcødé", "日本", "a b", "a/b", "a%b", "a+b", "a?b#c", "<&>",
+        "\U0001f600",
+    ):
         client.append(name)
         equal(client.events(entity_id=name)[0]["entity_id"], name, "entity by parameter")
         equal(client.state(name)["entity_id"], name, "entity by path")
@@ -312,8 +354,11 @@ def test_timestamps_are_utc_with_no_digits_that_say_nothing():
 def test_texts_that_are_no_times_are_refused():
     client = fresh()
     client.append("u1")
-    for text in ("2025-01-01", "2025-01-01T00:00:00", "", "1735689600", "2025-13-01T00:00:00Z", "2025-02-29T00:00:00Z",
-                 "2025-01-01T24:00:00Z", "2025-01-01T00:60:00Z", "2025-01-01T00:00:00.Z", "now", "2025-01-01T00:00:00Zx"):
+    for text in (
+        "2025-01-01", "2025-01-01T00:00:00", "", "1735689600", "2025-13-01T00:00:00Z",
+        "2025-02-29T00:00:00Z", "2025-01-01T24:00:00Z", "2025-01-01T00:60:00Z",
+        "2025-01-01T00:00:00.Z", "now", "2025-01-01T00:00:00Zx",
+    ):
         for name in ("since", "until", "as_of"):
             refused(client.get(API + "/events/query", **{name: text}), 400, "bad_parameter", name)
         refused(client.get(API + "/entities/u1/state", as_of=text), 400, "bad_parameter", "as_of")
@@ -329,16 +374,31 @@ def test_a_plus_in_a_query_string_is_a_space_and_2b_a_plus():
     client.append("a+b")
     count = lambda text: client.get(API + "/events/query?" + text).json["count"]
     equal(count("entity_id=a+b"), 1, "plus")
-    equal(client.get(API + "/events/query?entity_id=a+b").json["events"][0]["entity_id"], "a b", "plus")
-    equal(client.get(API + "/events/query?entity_id=a%2Bb").json["events"][0]["entity_id"], "a+b", "%2B")
+    equal(
+        client.get(API + "/events/query?entity_id=a+b").json["events"][0]["entity_id"],
+        "a b",
+        "plus",
+    )
+    equal(
+        client.get(API + "/events/query?entity_id=a%2Bb").json["events"][0]["entity_id"],
+        "a+b",
+        "%2B",
+    )
     equal(count("since=2020-01-01T02:00:00%2B02:00"), 2, "a time with an offset")
-    refused(client.get(API + "/events/query?since=2020-01-01T02:00:00+02:00"), 400, "bad_parameter", "since")
+    refused(
+        client.get(API + "/events/query?since=2020-01-01T02:00:00+02:00"),
+        400,
+        "bad_parameter",
+        "since",
+    )
 
 
 def test_ids_are_accepted_in_every_spelling_and_given_in_one():
     client = fresh()
     plain = "0f8fad5b-d9cb-469f-a165-70867728950e"
-    spellings = [plain, plain.upper(), plain.replace("-", ""), "urn:uuid:" + plain, "{" + plain + "}"]
+    spellings = [
+        plain, plain.upper(), plain.replace("-", ""), "urn:uuid:" + plain, "{" + plain + "}"
+    ]
     equal(client.append("u1", id=spellings[1])["event_id"], plain, "the id as made")
     for spelling in spellings:
         equal(client.append("u1", id=spelling).get("duplicate"), True, f"{spelling} is the same id")
@@ -353,7 +413,9 @@ def test_one_event_is_got_by_its_id():
     equal(answer.json, client.events()[0], "event")
     equal(answer.headers["content-type"], JSON_TYPE, "content type")
     unknown = "00000000-0000-4000-8000-000000000000"
-    refused(client.get(f"{API}/events/{unknown}"), 404, "event_not_found", "Event not found: ", unknown)
+    refused(
+        client.get(f"{API}/events/{unknown}"), 404, "event_not_found", "Event not found: ", unknown
+    )
     refused(client.get(f"{API}/events/not-a-uuid"), 400, "bad_path", "Invalid URL")
 
 
@@ -391,8 +453,16 @@ def test_head_answers_like_get_without_the_body():
     for path in GET_PATHS:
         head = client.request("HEAD", path)
         equal((head.status, head.body), (200, b""), f"HEAD {path}")
-        equal(head.headers["content-type"], client.get(path).headers["content-type"], f"type of {path}")
-    equal(client.request("HEAD", API + "/entities/nobody/state").status, 404, "HEAD of what is not there")
+        equal(
+            head.headers["content-type"],
+            client.get(path).headers["content-type"],
+            f"type of {path}",
+        )
+    equal(
+        client.request("HEAD", API + "/entities/nobody/state").status,
+        404,
+        "HEAD of what is not there",
+    )
     equal(client.get("/health").status, 200, "the connection goes on")
 
 
@@ -410,13 +480,18 @@ def test_a_wrong_method_is_405_and_says_which_are_right():
     for method, path, right in cases:
         answer = client.request(method, path, b"" if method in ("PUT", "POST", "PATCH") else None)
         refused(answer, 405, "method_not_allowed")
-        allowed = {word.strip() for word in answer.headers.get("allow", "").split(",")} - {"OPTIONS"}
+        allowed = {
+            word.strip() for word in answer.headers.get("allow", "").split(",")
+        } - {"OPTIONS"}
         equal(allowed, right, f"Allow of {method} {path}")
 
 
 def test_an_unknown_path_is_404():
     client = fresh()
-    paths = ["/", "/nowhere", "/api", "/api/v1", API + "/event", API + "/events/query/more", "/healthy", "//health"]
+    paths = [
+        "/", "/nowhere", "/api", "/api/v1", API + "/event", API + "/events/query/more", "/healthy",
+        "//health",
+    ]
     for path in paths:
         refused(client.get(path), 404, "route_not_found")
 
@@ -433,7 +508,11 @@ def test_a_trailing_slash_or_an_empty_segment_does_not_match():
 def test_a_slash_may_be_escaped_into_a_path_parameter():
     client = fresh()
     client.append("orders/2024/7")
-    equal(client.get(API + "/entities/orders%2F2024%2F7/state").json["entity_id"], "orders/2024/7", "entity")
+    equal(
+        client.get(API + "/entities/orders%2F2024%2F7/state").json["entity_id"],
+        "orders/2024/7",
+        "entity",
+    )
     equal(client.get(API + "/entities/orders%2f2024%2f7/events").json["count"], 1, "events")
 
 
@@ -452,10 +531,15 @@ def test_a_query_string_that_is_not_utf8_is_refused():
 
 def test_a_repeated_parameter_is_refused_but_event_type_is_any_of():
     client = fresh()
-    for text in ("entity_id=a&entity_id=b", "limit=1&limit=1", "since=2020-01-01T00:00:00Z&since=2020-01-01T00:00:00Z"):
+    for text in (
+        "entity_id=a&entity_id=b", "limit=1&limit=1",
+        "since=2020-01-01T00:00:00Z&since=2020-01-01T00:00:00Z",
+    ):
         name = text.split("=")[0]
         refused(client.get(f"{API}/events/query?{text}"), 400, "bad_parameter", name)
-    equal(client.get(f"{API}/events/query?event_type=a&event_type=b").status, 200, "event_type twice")
+    equal(
+        client.get(f"{API}/events/query?event_type=a&event_type=b").status, 200, "event_type twice"
+    )
 
 
 def test_unknown_parameters_are_ignored():
@@ -470,7 +554,9 @@ def test_an_empty_value_is_a_value():
     client.append("u1")
     equal(client.get(API + "/events/query?entity_id=").json["count"], 0, "entities called nothing")
     equal(client.get(API + "/events/query?event_type=").json["count"], 0, "types called nothing")
-    for name in ("limit", "since", "until", "as_of", "offset", "after_position", "as_of_position", "order"):
+    for name in (
+        "limit", "since", "until", "as_of", "offset", "after_position", "as_of_position", "order"
+    ):
         refused(client.get(f"{API}/events/query?{name}="), 400, "bad_parameter", name)
 
 
@@ -491,7 +577,10 @@ def test_a_request_cannot_weaken_the_durability_of_the_server():
 
 def test_json_content_types_with_parameters_and_suffixes_are_accepted():
     client = fresh()
-    types = ("application/json", "application/json; charset=utf-8", "Application/JSON", "application/vnd.x+json", "application/json;a=b")
+    types = (
+        "application/json", "application/json; charset=utf-8", "Application/JSON",
+        "application/vnd.x+json", "application/json;a=b",
+    )
     for content_type in types:
         answer = client.post(API + "/events", event(), {"Content-Type": content_type})
         equal(answer.status, 200, content_type)
@@ -500,8 +589,12 @@ def test_json_content_types_with_parameters_and_suffixes_are_accepted():
 def test_other_content_types_are_415():
     client = fresh()
     for path in ("/events", "/events/batch", "/events/query"):
-        for content_type in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", "", None):
-            answer = client.request("POST", API + path, to_json(event()), {"Content-Type": content_type})
+        for content_type in (
+            "text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", "", None
+        ):
+            answer = client.request(
+                "POST", API + path, to_json(event()), {"Content-Type": content_type}
+            )
             refused(answer, 415, "content_type")
 
 
@@ -515,9 +608,16 @@ def test_success_has_no_charset_and_no_server_header():
 def test_answers_are_compact_json():
     client = fresh()
     client.append("u1", payload={"a": 1})
-    for path in (API + "/events/query", API + "/stats", "/health", API + "/entities/u1/state", API + "/nowhere"):
+    for path in (
+        API + "/events/query", API + "/stats", "/health", API + "/entities/u1/state",
+        API + "/nowhere",
+    ):
         body = client.get(path).body
-        equal(body.decode(), json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":")), path)
+        equal(
+            body.decode(),
+            json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":")),
+            path,
+        )
 
 
 def test_metrics_are_prometheus_text():
@@ -562,9 +662,14 @@ def test_pipelined_requests_are_answered_in_order():
 
 
 def test_http_1_0_and_connection_close_are_served():
-    for head in (b"GET /health HTTP/1.0\r\n\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"):
+    for head in (
+        b"GET /health HTTP/1.0\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ):
         received = raw_exchange(shared_server(), head, close_write=False)
-        check(b" 200 " in received.split(b"\r\n")[0] and received.endswith(b"}"), f"answer {received}")
+        check(
+            b" 200 " in received.split(b"\r\n")[0] and received.endswith(b"}"), f"answer {received}"
+        )
 
 
 def test_a_body_may_come_in_chunks():
@@ -587,9 +692,17 @@ def test_entities_and_types_are_listed_with_counts_and_last_positions():
         equal(names_of(client.get(API + path), name), expected, path)
         equal(names_of(client.get(API + path, prefix=expected[0][0][0]), name),
               [row for row in expected if row[0][0] == expected[0][0][0]], f"{path} by prefix")
-        equal(names_of(client.get(API + path, prefix="zz"), name), [], f"{path} by a prefix nobody has")
+        equal(
+            names_of(client.get(API + path, prefix="zz"), name),
+            [],
+            f"{path} by a prefix nobody has",
+        )
         equal(names_of(client.get(API + path, limit=2), name), expected[:2], f"{path} limit")
-        equal(names_of(client.get(API + path, after=expected[0][0]), name), expected[1:], f"{path} after")
+        equal(
+            names_of(client.get(API + path, after=expected[0][0]), name),
+            expected[1:],
+            f"{path} after",
+        )
 
 
 def names_of(answer, name):

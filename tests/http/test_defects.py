@@ -61,7 +61,11 @@ def test_reference_defect_R2_older_history_is_there_after_a_crash():
         for session in range(4):
             fill(server.client(), 50)
             server.restart(kill=session % 2 == 0)
-            equal(server.client().query()["count"], 50 * (session + 1), f"events after session {session + 1}")
+            equal(
+                server.client().query()["count"],
+                50 * (session + 1),
+                f"events after session {session + 1}",
+            )
 
 
 def test_reference_defect_R5_a_flipped_digit_of_a_payload_is_detected():
@@ -90,7 +94,7 @@ def test_reference_defect_W5_no_log_file_is_deleted_while_it_is_needed():
         fill(server.client(), 100)
         for number in range(100):
             server.client().append("e", payload={"n": number, "pad": "x" * 500})
-        check(len(server.wal_files()) > 10, f"{len(server.wal_files())} log files")
+        check(len(server.log_files()) > 10, f"{len(server.log_files())} log files")
         before = all_bytes(server)
         server.restart(kill=True)
         equal(all_bytes(server), before, "events of more than 10 log files")
@@ -98,7 +102,9 @@ def test_reference_defect_W5_no_log_file_is_deleted_while_it_is_needed():
 
 def test_reference_defect_W6_after_a_restart_the_newest_log_file_goes_on_and_order_is_kept():
     def digests(server):
-        return {path: hashlib.sha256(open(path, "rb").read()).digest() for path in server.wal_files()}
+        return {
+            path: hashlib.sha256(open(path, "rb").read()).digest() for path in server.log_files()
+        }
 
     with Server("--wal-file-bytes", "4k") as server:
         fill(server.client(), 20)
@@ -110,7 +116,9 @@ def test_reference_defect_W6_after_a_restart_the_newest_log_file_goes_on_and_ord
         old = digests(server)
         check(len(old) >= 3, f"{len(old)} log files")
         for number in range(3):
-            equal(server.client().append("e")["position"], 41 + number, "position after the restart")
+            equal(
+                server.client().append("e")["position"], 41 + number, "position after the restart"
+            )
         new = digests(server)
         changed = [path for path in old if new.get(path) != old[path]]
         check(set(changed) <= {max(old)}, f"old log files were written to: {changed}")
@@ -172,7 +180,10 @@ class Volley:
     def append(self, number):
         for index, (link, _) in enumerate(self.links):
             body = to_json(event(f"v{index}", payload={"n": number}))
-            head = f"POST {API}/events HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+            head = (
+                f"POST {API}/events HTTP/1.1\r\nHost: x\r\n"
+                f"Content-Type: {JSON_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
             link.sendall(head.encode() + body)
         for _, stream in self.links:
             status, _, headers = read_head(stream)
@@ -200,7 +211,10 @@ def test_reference_defect_W11_the_order_on_disk_is_the_order_that_was_answered()
 
         def write(index):
             link = client.twin()
-            return [link.append(f"e{index % 4}", payload={"w": index, "n": n})["position"] for n in range(100)]
+            return [
+                link.append(f"e{index % 4}", payload={"w": index, "n": n})["position"]
+                for n in range(100)
+            ]
 
         positions = in_parallel(16, write)
         for own in positions:
@@ -224,7 +238,10 @@ def test_reference_defect_W19_an_append_that_fails_leaves_no_trace_in_any_index(
             [event("victim", "ghost.type"), event("e", "a.one", expected_version=77)],
             [event("victim", "ghost.type"), event("victim", "ghost.type", id=taken)],
             [event("victim", "ghost.type"), event("", "ghost.type")],
-            {"events": [event("victim", "ghost.type")], "conditions": [{"entity_id": "e", "after_position": 0}]},
+            {
+                "events": [event("victim", "ghost.type")],
+                "conditions": [{"entity_id": "e", "after_position": 0}],
+            },
         ]
         for failure in failures:
             check(client.try_batch(failure).status in (400, 409), f"{failure}")
@@ -297,7 +314,10 @@ def test_reference_defect_W32_many_writers_are_not_slower_than_one():
 
         single = best_of(3, run(one, 320)) / 320
         joint = best_of(3, run(many, 20)) / 320
-        check(joint < single, f"an append of 16 together took {joint * 1e6:.0f} us, one alone {single * 1e6:.0f} us")
+        check(
+            joint < single,
+            f"an append of 16 together took {joint * 1e6:.0f} us, one alone {single * 1e6:.0f} us",
+        )
 
 
 @slow
@@ -318,14 +338,26 @@ def test_reference_defect_W33_a_hot_entity_is_written_as_fast_as_many():
                 equal(client.post(API + "/events/batch", body, ack="summary").status, 200, "status")
                 durations[client].append(time.perf_counter() - began)
         ratio = sum(durations[hot]) / sum(durations[spread])
-        check(ratio < 3, f"20,000 events of one entity took {ratio:.2f} times as long as of 20,000 entities")
+        check(
+            ratio < 3,
+            f"20,000 events of one entity took {ratio:.2f} times as long as of 20,000 entities",
+        )
         growth = sum(sorted(durations[hot][-8:])[:4]) / sum(sorted(durations[hot][:8])[:4])
-        check(growth < 4, f"the last events of the hot entity took {growth:.2f} times as long as the first")
+        check(
+            growth < 4,
+            f"the last events of the hot entity took {growth:.2f} times as long as the first",
+        )
 
 
 def fill_types(client, count):
     for start in range(0, count, 10_000):
-        client.batch([event(f"e{n % 1000}", "hot.type", {"n": n}) for n in range(start, min(count, start + 10_000))], ack="summary")
+        client.batch(
+            [
+                event(f"e{n % 1000}", "hot.type", {"n": n})
+                for n in range(start, min(count, start + 10_000))
+            ],
+            ack="summary",
+        )
 
 
 @slow
@@ -336,16 +368,24 @@ def test_reference_defect_W34_a_limited_query_does_not_pay_for_all_matches():
         few, many = server.client("few"), server.client("many")
         fill_types(few, 1000)
         fill_types(many, 100_000)
-        for parameters in ({"event_type": "hot.type"}, {"event_type": "hot.type", "order": "desc"}, {"event_type": "hot.*"},
-                           {"entity_id": "e7"}):
+        for parameters in (
+            {"event_type": "hot.type"}, {"event_type": "hot.type", "order": "desc"},
+            {"event_type": "hot.*"}, {"entity_id": "e7"},
+        ):
             def run(client, parameters=parameters):
                 return lambda: equal(client.query(limit=1, **parameters)["count"], 1, "count")
 
             ratio = best_of(30, run(many)) / best_of(30, run(few))
-            check(ratio < 20, f"{parameters} limit=1 took {ratio:.1f} times as long with 100,000 matches as with 1,000")
+            check(
+                ratio < 20,
+                f"{parameters} limit=1: {ratio:.1f} times as long with 100 times the matches",
+            )
             ratio = best_of(10, lambda p=parameters: many.query(limit=100, **p)) / best_of(
                 10, lambda p=parameters: few.query(limit=100, **p))
-            check(ratio < 20, f"{parameters} limit=100 took {ratio:.1f} times as long with 100,000 matches as with 1,000")
+            check(
+                ratio < 20,
+                f"{parameters} limit=100: {ratio:.1f} times as long with 100 times the matches",
+            )
 
 
 @slow
@@ -357,7 +397,10 @@ def test_reference_defect_W35_a_scan_copies_nothing_and_stalls_no_writer():
         fill_types(few, 1000)
         fill_types(many, 100_000)
         ratio = best_of(20, lambda: many.query(limit=10)) / best_of(20, lambda: few.query(limit=10))
-        check(ratio < 20, f"a scan with limit=10 took {ratio:.1f} times as long over 100,000 events as over 1,000")
+        check(
+            ratio < 20,
+            f"a scan with limit=10 took {ratio:.1f} times as long over 100 times the events",
+        )
         before = server.private_bytes()
         readers = [many.twin() for _ in range(4)]
         scans = [reader.pieces(API + "/events/query") for reader in readers]
@@ -381,8 +424,13 @@ def test_reference_defect_W36_events_are_not_kept_in_private_memory():
         padding = "x" * 300
         total, half = 200_000, 0
         for start in range(0, total, 5000):
-            client.batch([event(f"e{n % 500}", f"t.n{n % 10}", {"n": n, "p": padding}) for n in range(start, start + 5000)],
-                         ack="summary")
+            client.batch(
+                [
+                    event(f"e{n % 500}", f"t.n{n % 10}", {"n": n, "p": padding})
+                    for n in range(start, start + 5000)
+                ],
+                ack="summary",
+            )
             if start + 5000 == total // 2:
                 half = server.private_bytes()
         each = (server.private_bytes() - half) / (total / 2)

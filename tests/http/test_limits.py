@@ -39,7 +39,10 @@ CONVENTION = "must be lowercase with dots/underscores. Convention: namespace.ent
 
 def test_event_types_that_are_right_are_accepted():
     client = fresh()
-    names = ["a", "test", "a.b", "user.created", "a_b", "_", "__", "1", "a1.b2", "9.9", "é.à", "straße", "½", "ñandú.x", "x" * 128, "é" * 64]
+    names = [
+        "a", "test", "a.b", "user.created", "a_b", "_", "__", "1", "a1.b2", "9.9", "é.à", "straße",
+        "½", "ñandú.x", "x" * 128, "é" * 64,
+    ]
     for name in names:
         equal(client.append("e", name)["position"], names.index(name) + 1, f"type {name}")
     equal([one["event_type"] for one in client.events()], names, "types")
@@ -50,10 +53,21 @@ def test_event_types_that_are_wrong_are_refused_with_their_sentence():
     cases = [("", "Event type cannot be empty")]
     cases += [(text, f"Event type cannot exceed 128 characters, got {len(text.encode())}")
               for text in ("x" * 129, "é" * 65, "x" * 5000, "X" * 129)]
-    cases += [(text, f"Event type '{text}' {CONVENTION}")
-              for text in ("User.Created", "userCreated", "a-b", "a b", "a/b", "a:b", "É", "日本", "a\tb", "a*", "*", " a", "a ")]
-    cases += [(text, f"Event type '{text}' cannot start or end with a dot") for text in (".", ".a", "a.", "..", ".a..b")]
-    cases += [(text, f"Event type '{text}' cannot have consecutive dots") for text in ("a..b", "a...b", "a.b..c")]
+    cases += [
+        (text, f"Event type '{text}' {CONVENTION}")
+        for text in (
+            "User.Created", "userCreated", "a-b", "a b", "a/b", "a:b", "É", "日本", "a\tb", "a*", "*",
+            " a", "a ",
+        )
+    ]
+    cases += [
+        (text, f"Event type '{text}' cannot start or end with a dot")
+        for text in (".", ".a", "a.", "..", ".a..b")
+    ]
+    cases += [
+        (text, f"Event type '{text}' cannot have consecutive dots")
+        for text in ("a..b", "a...b", "a.b..c")
+    ]
     for text, sentence in cases:
         body = refused(client.try_append(**event("e", text)), 400, "invalid_input")
         equal(body["error"], "Invalid input: " + sentence, f"message for {text!r}")
@@ -64,7 +78,10 @@ def test_event_types_that_are_wrong_are_refused_with_their_sentence():
 
 def test_entity_ids_that_are_right_are_accepted():
     client = fresh()
-    names = ["a", "A-b_c.D:1/2", "user 1", "x" * 128, "é" * 64, "日本語", "\U0001f600", "..", "*", '"', "\\", "%", "-1", "null"]
+    names = [
+        "a", "A-b_c.D:1/2", "user 1", "x" * 128, "é" * 64, "日本語", "\U0001f600", "..", "*", '"',
+        "\\", "%", "-1", "null",
+    ]
     for name in names:
         client.append(name)
     equal([one["entity_id"] for one in client.events()], names, "entities")
@@ -73,11 +90,21 @@ def test_entity_ids_that_are_right_are_accepted():
 def test_entity_ids_that_are_wrong_are_refused_with_their_sentence():
     client = fresh()
     cases = [("", "cannot be empty")]
-    cases += [(text, f"cannot exceed 128 characters, got {len(text.encode())}") for text in ("x" * 129, "é" * 65, "\n" * 129)]
-    cases += [(text, "cannot contain control characters")
-              for text in ("a\nb", "\t", "a\u0000", "\u007f", "a\u0085b", "\u009f", "\r\n", "a\u001b[1m")]
-    cases += [(text, "cannot be only whitespace") for text in (" ", "   ", "\u00a0", "\u3000 \u2003")]
-    cases += [(text, "cannot have leading or trailing whitespace") for text in (" a", "a ", "\u00a0a", "a\u3000")]
+    cases += [
+        (text, f"cannot exceed 128 characters, got {len(text.encode())}")
+        for text in ("x" * 129, "é" * 65, "\n" * 129)
+    ]
+    cases += [
+        (text, "cannot contain control characters")
+        for text in ("a\nb", "\t", "a\u0000", "\u007f", "a\u0085b", "\u009f", "\r\n", "a\u001b[1m")
+    ]
+    cases += [
+        (text, "cannot be only whitespace") for text in (" ", "   ", "\u00a0", "\u3000 \u2003")
+    ]
+    cases += [
+        (text, "cannot have leading or trailing whitespace")
+        for text in (" a", "a ", "\u00a0a", "a\u3000")
+    ]
     for text, sentence in cases:
         body = refused(client.try_append(**event(text)), 400, "invalid_input")
         equal(body["error"], "Invalid input: Entity ID " + sentence, f"message for {text!r}")
@@ -102,7 +129,9 @@ def test_tenant_names_have_rules_of_their_own():
     for name in ("t", "A-b_9", "x" * 64, "ünïcode", "日本"):
         equal(client.query(tenant_id=name)["count"], 0, f"tenant {name}")
     for name in ("x" * 65, "a b", "a/b", "a.b", "..", "ünï code", "a\u0000", "é" * 33, "a*"):
-        refused(client.get(API + "/events/query", tenant_id=name), 400, "invalid_input", "Tenant ID")
+        refused(
+            client.get(API + "/events/query", tenant_id=name), 400, "invalid_input", "Tenant ID"
+        )
         refused(client.try_append(**event(tenant_id=name)), 400, "invalid_input", "Tenant ID")
     for name in ("x" * 65, "a b", "../../etc", "a.b"):
         client.tenant = name
@@ -117,7 +146,12 @@ def test_fields_that_are_missing_or_of_a_wrong_type_are_422_and_named():
     client = fresh()
     whole = event()
     for field in ("event_type", "entity_id", "payload"):
-        body = refused(client.post(API + "/events", {k: v for k, v in whole.items() if k != field}), 422, "json_shape", field)
+        body = refused(
+            client.post(API + "/events", {k: v for k, v in whole.items() if k != field}),
+            422,
+            "json_shape",
+            field,
+        )
         equal(body.get("field"), field, "field")
     for field, values in (
         ("event_type", (None, 1, [], {}, True)),
@@ -128,7 +162,9 @@ def test_fields_that_are_missing_or_of_a_wrong_type_are_422_and_named():
         ("expected_version", ("1", [], {}, 1.5, -2)),
     ):
         for value in values:
-            body = refused(client.post(API + "/events", whole | {field: value}), 422, "json_shape", field)
+            body = refused(
+                client.post(API + "/events", whole | {field: value}), 422, "json_shape", field
+            )
             equal(body.get("field"), field, f"field of {value!r}")
     equal(client.query()["count"], 0, "events")
 
@@ -138,17 +174,16 @@ def test_json_that_is_no_json_is_400():
     good = b'{"event_type":"a","entity_id":"b","payload":{}}'
     for cut in range(len(good)):
         refused(client.post(API + "/events", good[:cut]), 400, "json_syntax")
-    for text in (b"{]", b"{,}", b'{"a":}', b'{"a" 1}', b"{'a':1}", b'{"a":1,}', b"\x00", b"\xff", b'{"a":"\n"}', b'{"a":tru}',
-                 b'{"a":truee}', b'{"\xff":1}', b'{"a":"\\x"}', b'{"a":"\\u12"}', b'{"a":1}}', good + b",", good + b"\x00"):
+    for text in (
+        b"{]", b"{,}", b'{"a":}', b'{"a" 1}', b"{'a':1}", b'{"a":1,}', b"\x00", b"\xff",
+        b'{"a":"\n"}', b'{"a":tru}', b'{"a":truee}', b'{"\xff":1}', b'{"a":"\\x"}',
+        b'{"a":"\\u12"}', b'{"a":1}}', good + b",", good + b"\x00",
+    ):
         refused(client.post(API + "/events", text), 400, "json_syntax")
     equal(client.query()["count"], 0, "events")
 
 
 # ---- Limits
-
-
-def nested(depth, opening=b"[", closing=b"]"):
-    return opening * depth + closing * depth
 
 
 def test_a_payload_may_be_128_deep_and_not_129():
@@ -158,7 +193,7 @@ def test_a_payload_may_be_128_deep_and_not_129():
         for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
             for depth in (1, 127, 128, 129, 130, 100_000):
                 value = opening * depth + (b"" if opening == b"[" else b"1") + closing * depth
-                body = b'{"event_type":"a","entity_id":"e","' + other + b'":{},"' + field + b'":' + value + b"}"
+                body = b'{"event_type":"a","entity_id":"e","%s":{},"%s":%s}' % (other, field, value)
                 for path, text in (("/events", body), ("/events/batch", b"[" + body + b"]"),
                                    ("/events/batch", b'{"events":[' + body + b"]}")):
                     answer = client.post(API + path, text)
@@ -174,7 +209,9 @@ def event_of_size(size, field="payload"):
     names = len("test.event") + len("e1")
     rest = size - names - (2 if field == "metadata" else 0)
     text = "x" * (rest - 2)
-    return event() | ({"payload": text} if field == "payload" else {"payload": {}, "metadata": text})
+    return event() | (
+        {"payload": text} if field == "payload" else {"payload": {}, "metadata": text}
+    )
 
 
 def test_an_event_may_be_as_big_as_the_limit_and_not_a_byte_bigger():
@@ -182,10 +219,16 @@ def test_an_event_may_be_as_big_as_the_limit_and_not_a_byte_bigger():
     with Server("--max-event-bytes", str(limit)) as server:
         client = server.client()
         for field in ("payload", "metadata"):
-            equal(client.try_append(**event_of_size(limit, field)).status, 200, f"{field} at the limit")
+            equal(
+                client.try_append(**event_of_size(limit, field)).status,
+                200,
+                f"{field} at the limit",
+            )
             body = refused(client.try_append(**event_of_size(limit + 1, field)), 413, "too_large")
             equal(body.get("limit"), limit, f"limit in {body}")
-            body = refused(client.try_batch([event(), event_of_size(limit + 1, field)]), 413, "too_large")
+            body = refused(
+                client.try_batch([event(), event_of_size(limit + 1, field)]), 413, "too_large"
+            )
             equal(body.get("field"), "events[1]", f"field in {body}")
         equal(client.query()["count"], 2, "events")
         spaced = b'{"event_type":"test.event","entity_id":"e1","payload":{' + b" " * limit + b"}}"
@@ -210,7 +253,11 @@ def test_a_request_may_be_as_big_as_the_limit_and_not_a_byte_bigger():
         client = server.client()
         headers = {"Content-Type": JSON_TYPE}
         for send in (lambda body: body, lambda body: [body[:1000], body[1000:]]):
-            equal(client.request("POST", API + "/events", send(body_of_size(limit)), headers).status, 200, "at the limit")
+            equal(
+                client.request("POST", API + "/events", send(body_of_size(limit)), headers).status,
+                200,
+                "at the limit",
+            )
             answer = client.request("POST", API + "/events", send(body_of_size(limit + 1)), headers)
             body = refused(answer, 413, "body_too_large", "Failed to buffer the request body")
             equal(body.get("limit"), limit, f"limit in {body}")
@@ -229,13 +276,17 @@ def test_the_default_limit_of_a_request_is_64_mib():
     body += b" " * ((64 << 20) - len(body))
     answer = client.post(API + "/events/batch", body, {"Content-Type": NDJSON_TYPE}, ack="summary")
     equal((answer.status, answer.json["count"]), (200, count), f"at 64 MiB {answer}")
-    refused(client.post(API + "/events/batch", body + b" ", {"Content-Type": NDJSON_TYPE}), 413, "body_too_large")
+    refused(
+        client.post(API + "/events/batch", body + b" ", {"Content-Type": NDJSON_TYPE}),
+        413,
+        "body_too_large",
+    )
     equal(client.stats()["total_events"], count, "events")
 
 
 def test_a_content_length_that_is_too_big_is_refused_before_the_body():
     for length in (b"67108865", b"99999999999", b"9223372036854775807", b"18446744073709551615"):
-        head = b"POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " + length + b"\r\n\r\n"
+        head = POST + b"Content-Length: " + length + b"\r\n\r\n"
         received = raw_exchange(shared_server(), head, close_write=False)
         status = int(received.split()[1])
         check(status in (400, 413), f"status {status} for {length}")
@@ -246,8 +297,12 @@ def test_a_batch_may_have_as_many_events_as_the_limit_and_not_one_more():
         client = server.client()
         for count, status in ((10, 200), (11, 413), (5000, 413)):
             events = [event(payload={"n": n}) for n in range(count)]
-            answers = [client.try_batch(events), client.try_batch({"events": events}),
-                       client.post(API + "/events/batch", to_ndjson(events), {"Content-Type": NDJSON_TYPE})]
+            answers = [
+                client.try_batch(events), client.try_batch({"events": events}),
+                client.post(
+                    API + "/events/batch", to_ndjson(events), {"Content-Type": NDJSON_TYPE}
+                ),
+            ]
             for answer in answers:
                 equal(answer.status, status, f"{count} events {answer}")
                 if status == 413:
@@ -269,15 +324,21 @@ def test_the_default_limit_of_a_batch_is_100000_events():
 def test_an_append_may_have_100_conditions_and_not_101():
     client = fresh()
     condition = {"entity_id": "nobody", "after_position": 0}
-    equal(client.try_batch({"events": [event()], "conditions": [condition] * 100}).status, 200, "100")
-    refused(client.try_batch({"events": [event()], "conditions": [condition] * 101}), 413, "too_large")
+    equal(
+        client.try_batch({"events": [event()], "conditions": [condition] * 100}).status, 200, "100"
+    )
+    refused(
+        client.try_batch({"events": [event()], "conditions": [condition] * 101}), 413, "too_large"
+    )
 
 
 def test_a_uri_that_is_too_long_is_414_and_headers_that_are_too_big_431():
     client = fresh()
     equal(client.get("/health", color="x" * 4000).status, 200, "a URI of 4,000 bytes")
     for size in (70_000, 1 << 20):
-        check(client.get("/health", color="x" * size).status in (414, 431), f"a URI of {size} bytes")
+        check(
+            client.get("/health", color="x" * size).status in (414, 431), f"a URI of {size} bytes"
+        )
         client.close()
     equal(client.get("/health", {"X-Big": "x" * 4000}).status, 200, "a header of 4,000 bytes")
     for headers in ({"X-Big": "x" * 70_000}, {f"X-{n}": "y" * 50 for n in range(3000)}):
@@ -317,13 +378,20 @@ def test_a_silent_connection_is_closed_after_the_idle_time():
         with socket.create_connection(server.address, 15) as link:
             link.sendall(b"POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Le")
             received = link.recv(1000)
-            check(received == b"" or b" 408 " in received.split(b"\r\n")[0], f"after half a head: {received}")
+            check(
+                received == b"" or b" 408 " in received.split(b"\r\n")[0],
+                f"after half a head: {received}",
+            )
 
 
 # ---- Raw nonsense
 
 HOST = b"Host: x\r\n"
-POST = b"POST /api/v1/events HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\nX-Tenant-ID: smuggled\r\n"
+POST = (
+    b"POST /api/v1/events HTTP/1.1\r\n"
+    + HOST
+    + b"Content-Type: application/json\r\nX-Tenant-ID: smuggled\r\n"
+)
 BODY = to_json(event("smuggled"))
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)
 NEXT = b"GET /smuggled HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -345,35 +413,71 @@ NONSENSE = [
     ("no Host", b"GET /health HTTP/1.1\r\n\r\n"),
     ("two Hosts", b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
     ("a header without a colon", b"GET /health HTTP/1.1\r\n" + HOST + b"nonsense\r\n\r\n"),
-    ("a header with a space before its colon", b"GET /health HTTP/1.1\r\n" + HOST + b"X-A : b\r\n\r\n"),
+    (
+        "a header with a space before its colon",
+        b"GET /health HTTP/1.1\r\n" + HOST + b"X-A : b\r\n\r\n",
+    ),
     ("a header without a name", b"GET /health HTTP/1.1\r\n" + HOST + b": b\r\n\r\n"),
     ("a NUL in a header", b"GET /health HTTP/1.1\r\n" + HOST + b"X-A: a\0b\r\n\r\n"),
     ("a folded header", b"GET /health HTTP/1.1\r\n" + HOST + b"X-A: a\r\n b\r\n\r\n"),
     ("two lengths that differ", POST + LENGTH + b"Content-Length: 3\r\n\r\n" + BODY),
     ("two lengths in one", POST + b"Content-Length: 3, 5\r\n\r\n" + BODY),
-    ("a length and chunks", POST + LENGTH + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(chunked([BODY])) + NEXT),
-    ("chunks and a length", POST + b"Transfer-Encoding: chunked\r\n" + LENGTH + b"\r\n" + b"".join(chunked([BODY])) + NEXT),
+    (
+        "a length and chunks",
+        POST + LENGTH + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(chunked([BODY])) + NEXT,
+    ),
+    (
+        "chunks and a length",
+        POST + b"Transfer-Encoding: chunked\r\n" + LENGTH + b"\r\n" + b"".join(
+            chunked([BODY])
+        ) + NEXT,
+    ),
     ("an encoding nobody knows", POST + b"Transfer-Encoding: zipped\r\n\r\n" + BODY),
-    ("chunked twice", POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n" + b"".join(chunked([BODY]))),
-    ("chunked but not last", POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n" + b"".join(chunked([BODY]))),
+    (
+        "chunked twice",
+        POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n" + b"".join(chunked([BODY])),
+    ),
+    (
+        "chunked but not last",
+        POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n" + b"".join(chunked([BODY])),
+    ),
     ("a negative length", POST + b"Content-Length: -1\r\n\r\n" + BODY),
     ("a length with a plus", POST + b"Content-Length: +%d\r\n\r\n" % len(BODY) + BODY),
     ("a length in hexadecimal", POST + b"Content-Length: 0x10\r\n\r\n" + BODY),
     ("a length that is a word", POST + b"Content-Length: many\r\n\r\n" + BODY),
     ("an empty length", POST + b"Content-Length: \r\n\r\n" + BODY),
     ("a length with a space in it", POST + b"Content-Length: 1 0\r\n\r\n" + BODY),
-    ("a chunk size that is a word", POST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n" + BODY + b"\r\n0\r\n\r\n"),
-    ("a negative chunk size", POST + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n" + BODY + b"\r\n0\r\n\r\n"),
-    ("a chunk size beyond 64 bits", POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n" + BODY),
-    ("a chunk that is longer than it says", POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\n" + BODY + b"\r\n0\r\n\r\n"),
+    (
+        "a chunk size that is a word",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n" + BODY + b"\r\n0\r\n\r\n",
+    ),
+    (
+        "a negative chunk size",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n" + BODY + b"\r\n0\r\n\r\n",
+    ),
+    (
+        "a chunk size beyond 64 bits",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n" + BODY,
+    ),
+    (
+        "a chunk that is longer than it says",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\n" + BODY + b"\r\n0\r\n\r\n",
+    ),
     ("a body that ends early", POST + b"Content-Length: 5000\r\n\r\n" + BODY),
-    ("chunks that end early", POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n"),
-    ("an upgrade to nowhere", b"GET /health HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: nowhere\r\n\r\n"),
+    (
+        "chunks that end early",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n",
+    ),
+    (
+        "an upgrade to nowhere",
+        b"GET /health HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: nowhere\r\n\r\n",
+    ),
     ("CONNECT", b"CONNECT example:80 HTTP/1.1\r\n" + HOST + b"\r\n"),
     ("TRACE", b"TRACE /health HTTP/1.1\r\n" + HOST + b"\r\n"),
 ]
 FRAMING = {  # the library underneath refuses these before a handler is asked
-    "no Host", "two lengths in one", "a negative length", "a length with a plus", "a length in hexadecimal",
+    "no Host", "two lengths in one", "a negative length", "a length with a plus",
+    "a length in hexadecimal",
     "a length that is a word", "an empty length", "a length with a space in it",
 }
 HARMLESS = {  # may be served: what is wrong with them changes nothing
@@ -423,13 +527,19 @@ def test_line_feeds_alone_never_split_a_request():
                      POST + b"X-A: b\nContent-Length: 0\r\n" + LENGTH + b"\r\n" + BODY):
             received = raw_exchange(server, data)
             check(received.count(b"HTTP/1.1 ") <= 1, f"answers to {data}: {received}")
-            check(not received or received.split()[1].startswith(b"4"), f"a bare line feed in {data}: {received[:60]}")
+            check(
+                not received or received.split()[1].startswith(b"4"),
+                f"a bare line feed in {data}: {received[:60]}",
+            )
         check(server.client().healthy(), "healthy")
 
 
 def test_random_bytes_and_broken_requests_leave_the_server_healthy():
     dice = random.Random(12)
-    seeds = [POST + LENGTH + b"\r\n" + BODY, b"GET /api/v1/events/query?entity_id=a HTTP/1.1\r\n" + HOST + b"\r\n"]
+    seeds = [
+        POST + LENGTH + b"\r\n" + BODY,
+        b"GET /api/v1/events/query?entity_id=a HTTP/1.1\r\n" + HOST + b"\r\n",
+    ]
     with Server() as server:
         for round_number in range(1000):
             data = bytearray(dice.choice(seeds))
@@ -467,7 +577,9 @@ def test_a_request_that_comes_byte_by_byte_is_served():
 
 def test_expect_100_continue_is_honoured():
     tenant = fresh().tenant
-    head = POST.replace(b"smuggled", tenant.encode()) + LENGTH + b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
+    head = POST.replace(
+        b"smuggled", tenant.encode()
+    ) + LENGTH + b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
     with socket.create_connection(shared_server().address, 10) as link:
         link.sendall(head)
         equal(link.recv(12)[:12], b"HTTP/1.1 100", "the interim answer")
@@ -547,7 +659,11 @@ def test_an_ephemeral_server_leaves_nothing_behind():
             equal(server.client().query()["count"], 1, "count")
             server.stop()
             equal(os.listdir(server.directory), [], "the data directory")
-        left = {name for name in set(os.listdir(tempfile.gettempdir())) - before if "allsource" in name and "http" not in name}
+        left = {
+            name
+            for name in set(os.listdir(tempfile.gettempdir())) - before
+            if "allsource" in name and "http" not in name
+        }
         check(not [name for name in left if "ephemeral" in name], f"left behind: {left} {scratch}")
 
 
@@ -566,5 +682,7 @@ def test_errors_are_one_json_object_whatever_went_wrong():
     ]
     for answer in answers:
         body = refused(answer, answer.status, None)
-        check(isinstance(read_json(answer.body), dict) and len(body["error"]) < 600, f"body {answer}")
+        check(
+            isinstance(read_json(answer.body), dict) and len(body["error"]) < 600, f"body {answer}"
+        )
         equal(answer.headers["content-length"], str(len(answer.body)), "content-length")

@@ -132,7 +132,11 @@ CUTS = [
 
 def check_against_model(client, parameters):
     result = client.query(**parameters)
-    equal([e["position"] for e in result["events"]], expected_positions(parameters), f"positions of {parameters}")
+    equal(
+        [e["position"] for e in result["events"]],
+        expected_positions(parameters),
+        f"positions of {parameters}",
+    )
     whole = expected_positions({k: v for k, v in parameters.items() if k != "limit"})
     cut = 0 < len(result["events"]) < len(whole)
     equal("next_position" in result, cut, f"next_position of {parameters}")
@@ -171,7 +175,11 @@ def test_a_post_takes_the_same_filters_as_json():
         parameters = path | bounds | cut
         answer = client.post(API + "/events/query", parameters)
         equal(answer.status, 200, f"status of {parameters} {answer}")
-        equal(answer.body, client.get(API + "/events/query", **parameters).body, f"answer to {parameters}")
+        equal(
+            answer.body,
+            client.get(API + "/events/query", **parameters).body,
+            f"answer to {parameters}",
+        )
 
 
 def test_a_post_ignores_unknown_members_and_nulls():
@@ -182,9 +190,11 @@ def test_a_post_ignores_unknown_members_and_nulls():
 
 def test_a_post_of_a_wrong_shape_is_refused_with_the_field():
     client = filled()
-    for name, value in (("limit", -1), ("limit", "x"), ("limit", 1.5), ("since", "2025-01-01"), ("since", 5),
-                        ("entity_id", 7), ("entity_id", ["a"]), ("event_type", {}), ("event_type", [1]),
-                        ("order", "up"), ("offset", -1), ("after_position", "x")):
+    for name, value in (
+        ("limit", -1), ("limit", "x"), ("limit", 1.5), ("since", "2025-01-01"), ("since", 5),
+        ("entity_id", 7), ("entity_id", ["a"]), ("event_type", {}), ("event_type", [1]),
+        ("order", "up"), ("offset", -1), ("after_position", "x"),
+    ):
         body = refused(client.post(API + "/events/query", {name: value}), 422, "json_shape")
         equal(body.get("field"), name, f"field of {body}")
     for body in (b"[]", b"1", b"null"):
@@ -194,9 +204,16 @@ def test_a_post_of_a_wrong_shape_is_refused_with_the_field():
 
 def test_parameters_that_are_no_values_are_refused_with_their_name():
     client = filled()
-    for name in ("limit", "offset", "after_position", "before_position", "as_of_position", "min_position"):
-        for value in ("-1", "x", "1.0", "1e3", " 1", "1 ", "0x10", "18446744073709551616", "99999999999999999999999"):
-            body = refused(client.get(API + "/events/query", **{name: value}), 400, "bad_parameter", name)
+    for name in (
+        "limit", "offset", "after_position", "before_position", "as_of_position", "min_position"
+    ):
+        for value in (
+            "-1", "x", "1.0", "1e3", " 1", "1 ", "0x10", "18446744073709551616",
+            "99999999999999999999999",
+        ):
+            body = refused(
+                client.get(API + "/events/query", **{name: value}), 400, "bad_parameter", name
+            )
             equal(body.get("field"), name, f"field of {body}")
     for value in ("up", "ASC", "descending"):
         refused(client.get(API + "/events/query", order=value), 400, "bad_parameter", "order")
@@ -223,13 +240,18 @@ def test_paging_by_next_position_gives_everything_exactly_once():
                 break
             name = "after_position" if order == "asc" else "before_position"
             bound = {name: page["next_position"]}
-        equal(found, expected_positions(path | {"order": order}), f"pages of {size} of {path} {order}")
+        equal(
+            found, expected_positions(path | {"order": order}), f"pages of {size} of {path} {order}"
+        )
 
 
 def test_paging_by_offset_gives_everything_exactly_once():
     client = filled()
     for path in PATHS:
-        pages = [client.positions(**path, limit=17, offset=offset) for offset in range(0, EVENTS + 17, 17)]
+        pages = [
+            client.positions(**path, limit=17, offset=offset)
+            for offset in range(0, EVENTS + 17, 17)
+        ]
         equal(sum(pages, []), expected_positions(path), f"pages of {path}")
 
 
@@ -254,12 +276,18 @@ def test_as_of_position_is_exact_for_ever():
         client.append("a", payload={"n": number}, timestamp=instant(100 - number))
         bodies.append(client.get(API + "/events/query").body)
     for number, body in enumerate(bodies):
-        equal(client.get(API + "/events/query", as_of_position=number + 1).body, body, f"at {number + 1}")
+        equal(
+            client.get(API + "/events/query", as_of_position=number + 1).body,
+            body,
+            f"at {number + 1}",
+        )
 
 
 def test_time_bounds_are_inclusive_to_the_microsecond():
     client = fresh()
-    times = ["2024-05-05T10:00:00.000001Z", "2024-05-05T10:00:00.000002Z", "2024-05-05T10:00:00.000003Z"]
+    times = [
+        "2024-05-05T10:00:00.000001Z", "2024-05-05T10:00:00.000002Z", "2024-05-05T10:00:00.000003Z"
+    ]
     for at in times:
         client.append("a", timestamp=at)
     for path in ({}, {"entity_id": "a"}, {"event_type": "test.event"}, {"event_type": "test*"}):
@@ -267,7 +295,11 @@ def test_time_bounds_are_inclusive_to_the_microsecond():
         equal(client.positions(until=times[1], **path), [1, 2], f"until {path}")
         equal(client.positions(as_of=times[1], **path), [1, 2], f"as_of {path}")
         equal(client.positions(since=times[1], until=times[1], **path), [2], f"both {path}")
-        equal(client.positions(since="2024-05-05T10:00:00.0000021Z", **path), [2, 3], "more digits are cut")
+        equal(
+            client.positions(since="2024-05-05T10:00:00.0000021Z", **path),
+            [2, 3],
+            "more digits are cut",
+        )
 
 
 def test_the_events_of_an_entity_are_the_query_by_entity():
@@ -277,7 +309,11 @@ def test_the_events_of_an_entity_are_the_query_by_entity():
         one = client.get(API + "/entities/b/events", **parameters)
         other = client.get(API + "/events/query", entity_id="b", **parameters)
         equal((one.status, one.body), (200, other.body), f"{parameters}")
-    equal(client.get(API + "/entities/nobody/events").json, {"events": [], "count": 0}, "an unknown entity")
+    equal(
+        client.get(API + "/entities/nobody/events").json,
+        {"events": [], "count": 0},
+        "an unknown entity",
+    )
 
 
 def test_ndjson_is_a_line_an_event_with_the_same_events():
@@ -296,8 +332,17 @@ def test_ndjson_is_a_line_an_event_with_the_same_events():
 def test_more_than_64_types_are_refused():
     client = filled()
     names = [f"type.n{n}" for n in range(63)] + ["order"]
-    equal(client.positions(event_type=names), expected_positions({"event_type": ["order"]}), "64 types")
-    refused(client.get(API + "/events/query", event_type=names + ["user.created"]), 400, "bad_parameter", "event_type")
+    equal(
+        client.positions(event_type=names),
+        expected_positions({"event_type": ["order"]}),
+        "64 types",
+    )
+    refused(
+        client.get(API + "/events/query", event_type=names + ["user.created"]),
+        400,
+        "bad_parameter",
+        "event_type",
+    )
 
 
 def test_a_star_is_a_prefix_only_at_the_end():
@@ -319,7 +364,9 @@ def test_min_position_waits_for_the_append():
     client.append("a")
     results = []
     reader = client.twin()
-    thread = threading.Thread(target=lambda: results.append(reader.positions(min_position=3, timeout_ms=20000)))
+    thread = threading.Thread(
+        target=lambda: results.append(reader.positions(min_position=3, timeout_ms=20000))
+    )
     thread.start()
     client.append("a")
     client.append("b")
@@ -331,8 +378,10 @@ def test_min_position_works_on_every_read():
     client = fresh()
     client.append("a", payload={"n": 1})
     found = client.events()[0]["id"]
-    for path in ("/events/query", "/entities/a/events", "/entities/a/state", "/entities/a/snapshot", "/entities",
-                 "/event-types", "/stats", f"/events/{found}"):
+    for path in (
+        "/events/query", "/entities/a/events", "/entities/a/state", "/entities/a/snapshot",
+        "/entities", "/event-types", "/stats", f"/events/{found}",
+    ):
         equal(client.get(API + path, min_position=1).status, 200, path)
         refused(client.get(API + path, min_position=2, timeout_ms=10), 504, "timeout")
 
@@ -340,7 +389,12 @@ def test_min_position_works_on_every_read():
 def test_min_position_that_does_not_come_is_504_in_time():
     client = filled()
     began = time.monotonic()
-    refused(client.get(API + "/events/query", min_position=EVENTS + 1, timeout_ms=200), 504, "timeout", "Timed out")
+    refused(
+        client.get(API + "/events/query", min_position=EVENTS + 1, timeout_ms=200),
+        504,
+        "timeout",
+        "Timed out",
+    )
     spent = time.monotonic() - began
     check(0.19 <= spent < 5, f"waited {spent:.3f} s for 200 ms")
     refused(client.get(API + "/events/query", min_position=2**64 - 1, timeout_ms=1), 504, "timeout")
@@ -351,7 +405,9 @@ def test_min_position_of_a_tenant_that_is_not_there_waits_for_it():
     refused(client.get(API + "/events/query", min_position=1, timeout_ms=10), 504, "timeout")
     results = []
     reader = client.twin()
-    thread = threading.Thread(target=lambda: results.append(reader.positions(min_position=1, timeout_ms=20000)))
+    thread = threading.Thread(
+        target=lambda: results.append(reader.positions(min_position=1, timeout_ms=20000))
+    )
     thread.start()
     client.append("a")
     thread.join(25)
@@ -362,13 +418,15 @@ def test_a_hundred_waiting_readers_hold_no_thread():
     client = fresh()
     waiting = [client.twin() for _ in range(100)]
     for link in waiting:
-        link._connect()
-        link._socket.sendall(link._head("GET", API + "/events/query?min_position=1&timeout_ms=30000", {}))
+        link.connect()
+        link.socket.sendall(
+            link.head("GET", API + "/events/query?min_position=1&timeout_ms=30000", {})
+        )
     threads = client.server.thread_count()
     check(threads < 40, f"{threads} threads")
     client.append("a")
     for link in waiting:
-        status, _, headers = read_head(link._stream)
+        status, _, headers = read_head(link.stream)
         equal((status, headers["content-type"]), (200, JSON_TYPE), "answer")
         link.close()
 
@@ -382,7 +440,10 @@ PADDING = "x" * 600
 def fill_big(client):
     for start in range(0, BIG, 2500):
         client.batch(
-            [event(f"e{n % 100}", f"big.t{n % 5}", {"n": n, "p": PADDING}) for n in range(start, start + 2500)],
+            [
+                event(f"e{n % 100}", f"big.t{n % 5}", {"n": n, "p": PADDING})
+                for n in range(start, start + 2500)
+            ],
             ack="summary",
         )
 
@@ -429,7 +490,10 @@ def test_a_reader_who_stops_reading_stalls_nobody_and_costs_little():
         check(grown < 64 << 20, f"8 stalled readers cost {grown} bytes")
         for link, pieces in stalled[:2]:
             content = b"".join(pieces)
-            check(content.endswith(b'],"count":%d}' % BIG), "the answer is what was there when it began")
+            check(
+                content.endswith(b'],"count":%d}' % BIG),
+                "the answer is what was there when it began",
+            )
         for link, _ in stalled:
             link.close()
         check(client.healthy(), "healthy after readers went away")

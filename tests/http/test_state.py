@@ -59,7 +59,11 @@ def test_an_entity_of_one_scalar_has_an_empty_state():
 
 def test_values_of_a_state_keep_their_spelling():
     client = fresh()
-    client.post(API + "/events", b'{"event_type":"a","entity_id":"e","payload":{"n":1.10,"big":123456789012345678901234567890,"e":1E2}}')
+    client.post(
+        API + "/events",
+        b'{"event_type":"a","entity_id":"e",'
+        b'"payload":{"n":1.10,"big":123456789012345678901234567890,"e":1E2}}',
+    )
     body = client.get(API + "/entities/e/state").body
     for text in (b'"n":1.10', b'"big":123456789012345678901234567890', b'"e":1E2'):
         check(text in body.split(b'"history"')[0], f"{text} in {body}")
@@ -77,7 +81,9 @@ def test_state_follows_positions_and_not_timestamps():
     client.append("e", payload={"k": "first", "a": 1}, timestamp=instant(100))
     client.append("e", payload={"k": "second", "b": 1}, timestamp=instant(50))
     equal(client.state("e")["current_state"], {"k": "second", "a": 1, "b": 1}, "now")
-    equal(client.state("e", as_of=instant(75))["current_state"], {"k": "second", "b": 1}, "as of 75")
+    equal(
+        client.state("e", as_of=instant(75))["current_state"], {"k": "second", "b": 1}, "as of 75"
+    )
     equal(client.state("e")["last_updated"], instant(50), "last_updated")
 
 
@@ -97,7 +103,9 @@ def test_time_travel_by_time_version_and_position_agrees_with_the_model():
     client, dice = fresh(), random.Random(5)
     for number in range(120):
         client.append(
-            dice.choice("ab"), payload={dice.choice("klmn"): number}, timestamp=instant(dice.randrange(60))
+            dice.choice("ab"), payload={
+                dice.choice("klmn"): number
+            }, timestamp=instant(dice.randrange(60))
         )
     own = client.events(entity_id="a")
     for _ in range(60):
@@ -110,13 +118,22 @@ def test_time_travel_by_time_version_and_position_agrees_with_the_model():
         field = {"as_of": "timestamp", "at_version": "version", "as_of_position": "position"}[bound]
         passed = [one for one in own if one[field] <= value]
         if not passed:
-            refused(client.get(API + "/entities/a/state", **{bound: value}), 404, "entity_not_found", "a")
+            refused(
+                client.get(API + "/entities/a/state", **{bound: value}),
+                404,
+                "entity_not_found",
+                "a",
+            )
             continue
         state = client.state("a", history="all", **{bound: value})
         equal(state["current_state"], fold(passed), f"state at {bound}={value}")
         equal(state["event_count"], len(passed), f"event_count at {bound}={value}")
         equal(state["last_updated"], passed[-1]["timestamp"], f"last_updated at {bound}={value}")
-        equal([item["event_id"] for item in state["history"]], [one["id"] for one in passed], "history")
+        equal(
+            [item["event_id"] for item in state["history"]],
+            [one["id"] for one in passed],
+            "history",
+        )
 
 
 def test_bounds_of_time_travel_are_combined():
@@ -132,9 +149,15 @@ def test_a_state_before_the_first_event_is_404():
     client = fresh()
     client.append("x")
     client.append("e", timestamp=instant(10))
-    for bound in ({"as_of": instant(9)}, {"as_of_position": 1}, {"as_of_position": 0}, {"at_version": 0}):
+    for bound in (
+        {"as_of": instant(9)}, {"as_of_position": 1}, {"as_of_position": 0}, {"at_version": 0}
+    ):
         answer = client.get(API + "/entities/e/state", **bound)
-        equal(refused(answer, 404, "entity_not_found")["error"], "Entity not found: e", f"message at {bound}")
+        equal(
+            refused(answer, 404, "entity_not_found")["error"],
+            "Entity not found: e",
+            f"message at {bound}",
+        )
 
 
 def test_a_state_at_a_position_is_exact_for_ever():
@@ -144,8 +167,14 @@ def test_a_state_at_a_position_is_exact_for_ever():
         client.append("e", payload={f"k{number % 3}": number})
         bodies.append(client.state("e")["current_state"])
     for number, state in enumerate(bodies):
-        equal(client.state("e", as_of_position=number + 1)["current_state"], state, f"at {number + 1}")
-        equal(client.state("e", at_version=number + 1)["current_state"], state, f"version {number + 1}")
+        equal(
+            client.state("e", as_of_position=number + 1)["current_state"], state, f"at {number + 1}"
+        )
+        equal(
+            client.state("e", at_version=number + 1)["current_state"],
+            state,
+            f"version {number + 1}",
+        )
 
 
 def test_history_may_be_left_out():
@@ -169,18 +198,31 @@ def test_a_history_of_1000_is_complete_and_a_longer_one_is_cut_to_its_newest_100
     for choice in ({}, {"history": "tail"}):
         state = client.state("e", **choice)
         equal(state["history_truncated"], True, f"history_truncated with {choice}")
-        equal([item["payload"]["n"] for item in state["history"]], list(range(3, 1003)), "newest 1,000")
-        equal((state["event_count"], state["current_state"]), (1003, {"n": 1002}), "count and state")
+        equal(
+            [item["payload"]["n"] for item in state["history"]],
+            list(range(3, 1003)),
+            "newest 1,000",
+        )
+        equal(
+            (state["event_count"], state["current_state"]), (1003, {"n": 1002}), "count and state"
+        )
     state = client.state("e", history="all")
     equal([item["payload"]["n"] for item in state["history"]], list(range(1003)), "all")
     check(not state.get("history_truncated"), "all is not cut")
     state = client.state("e", at_version=1001)
-    equal([item["payload"]["n"] for item in state["history"]], list(range(1, 1001)), "at version 1,001")
+    equal(
+        [item["payload"]["n"] for item in state["history"]],
+        list(range(1, 1001)),
+        "at version 1,001",
+    )
 
 
 def test_the_history_of_a_short_tail_is_the_newest_of_a_filter():
     client = fresh()
-    client.batch([event("e", payload={"n": n}, timestamp=instant(n % 10)) for n in range(3000)], ack="summary")
+    client.batch(
+        [event("e", payload={"n": n}, timestamp=instant(n % 10)) for n in range(3000)],
+        ack="summary",
+    )
     state = client.state("e", as_of=instant(4))
     expected = [n for n in range(3000) if n % 10 <= 4]
     equal(state["event_count"], len(expected), "event_count")
@@ -201,9 +243,18 @@ def test_the_snapshot_always_equals_the_state():
     client, dice = fresh(), random.Random(9)
     payloads = [{"a": 1}, {"b": [1]}, {"a": None}, [1], 7, {"c": {"d": 1}}, None, {}]
     for number in range(100):
-        client.post(API + "/events", event("e") | {"payload": dice.choice(payloads), "timestamp": instant(dice.randrange(9))})
+        client.post(
+            API + "/events",
+            event("e") | {
+                "payload": dice.choice(payloads), "timestamp": instant(dice.randrange(9))
+            },
+        )
         if number % 10 == 0:
-            equal(snapshot_of(client, "e")["snapshot"], client.state("e")["current_state"], f"after {number}")
+            equal(
+                snapshot_of(client, "e")["snapshot"],
+                client.state("e")["current_state"],
+                f"after {number}",
+            )
     equal(snapshot_of(client, "e")["snapshot"], fold(client.events(entity_id="e")), "at the end")
 
 
@@ -225,6 +276,11 @@ def test_as_of_is_echoed_in_utc():
 def test_wrong_bounds_of_time_travel_are_refused():
     client = fresh()
     client.append("e")
-    for name, value in (("as_of", "2025-01-01"), ("at_version", "-1"), ("at_version", "x"), ("as_of_position", "1.5")):
-        body = refused(client.get(API + "/entities/e/state", **{name: value}), 400, "bad_parameter", name)
+    for name, value in (
+        ("as_of", "2025-01-01"), ("at_version", "-1"), ("at_version", "x"),
+        ("as_of_position", "1.5"),
+    ):
+        body = refused(
+            client.get(API + "/entities/e/state", **{name: value}), 400, "bad_parameter", name
+        )
         equal(body.get("field"), name, "field")

@@ -8,15 +8,7 @@ import threading
 
 from harness import (
     API,
-    BINARY,
-    CLOSE,
-    PING,
-    PONG,
-    TEXT,
-    EventSource,
-    Refused,
     Server,
-    WebSocket,
     check,
     equal,
     event,
@@ -29,6 +21,7 @@ from harness import (
     shared_server,
     slow,
 )
+from streams import BINARY, CLOSE, PING, PONG, TEXT, EventSource, Refused, WebSocket
 
 GOING_AWAY, PROTOCOL, BAD_DATA, TOO_BIG, TRY_AGAIN = 1001, 1002, 1007, 1009, 1013
 
@@ -69,7 +62,10 @@ def test_filters_may_stand_in_the_query_string():
         ({"event_type": "x.one"}, lambda e: e["event_type"] == "x.one"),
         ({"event_type": "x.*"}, lambda e: e["event_type"].startswith("x.")),
         ({"event_type": ["x.one", "y.one"]}, lambda e: e["event_type"] in ("x.one", "y.one")),
-        ({"entity_id": "b", "event_type": "y.one"}, lambda e: (e["entity_id"], e["event_type"]) == ("b", "y.one")),
+        (
+            {"entity_id": "b", "event_type": "y.one"},
+            lambda e: (e["entity_id"], e["event_type"]) == ("b", "y.one"),
+        ),
     ]
     streams = [open_stream(client, **parameters) for parameters, _ in filters]
     for entity, event_type in itertools.product("abc", ("x.one", "x.two", "y.one")):
@@ -109,8 +105,10 @@ def test_a_message_replaces_the_whole_filter():
 def test_what_is_no_filter_message_is_ignored():
     client = fresh()
     with open_stream(client, entity_id="a") as stream:
-        for opcode, data in ((TEXT, b"hello"), (TEXT, b""), (TEXT, b"[1]"), (TEXT, b"7"), (BINARY, b'{"entity_id":"b"}'),
-                             (BINARY, b"\xff\x00")):
+        for opcode, data in (
+            (TEXT, b"hello"), (TEXT, b""), (TEXT, b"[1]"), (TEXT, b"7"),
+            (BINARY, b'{"entity_id":"b"}'), (BINARY, b"\xff\x00"),
+        ):
             stream.send(opcode, data)
         stream.settle()
         client.append("b")
@@ -123,7 +121,9 @@ def test_a_filter_message_may_come_in_fragments():
     with open_stream(client) as stream:
         text = b'{"entity_id":"\xc3\xa9"}'
         for index in range(len(text)):
-            stream.send(TEXT if index == 0 else 0, text[index : index + 1], final=index == len(text) - 1)
+            stream.send(
+                TEXT if index == 0 else 0, text[index : index + 1], final=index == len(text) - 1
+            )
             if index == 3:
                 stream.send(PING, b"between fragments")
         opcode, _, data = stream.frame()
@@ -191,7 +191,9 @@ def test_catching_up_meets_live_without_gap_or_duplicate_under_concurrent_append
         if index < 6:
             link = client.twin()
             for number in range(100):
-                link.batch([event(f"e{index}", payload={"n": number}) for _ in range(4)], ack="summary")
+                link.batch(
+                    [event(f"e{index}", payload={"n": number}) for _ in range(4)], ack="summary"
+                )
             return None
         start = starts[index - 6]
         link = client.twin()
@@ -259,7 +261,10 @@ def test_a_slow_reader_gets_every_event():
     with WebSocket(client.server, client.tenant, receive_buffer=4096, from_position=0) as stream:
         first = None
         for start in range(0, 5000, 250):
-            client.batch([event("a", payload={"n": start + n, "p": padding}) for n in range(250)], ack="summary")
+            client.batch(
+                [event("a", payload={"n": start + n, "p": padding}) for n in range(250)],
+                ack="summary",
+            )
             first = first or stream.event()
         positions = [first["position"]] + [one["position"] for one in stream.take(4999)]
         equal(positions, list(range(1, 5001)), "positions")
@@ -328,7 +333,9 @@ def handshake(**changes):
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     } | {name.replace("_", "-"): value for name, value in changes.items()}
     lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
-    return f"GET {API}/events/stream HTTP/1.1\r\n".encode() + "\r\n".join(lines).encode() + b"\r\n\r\n"
+    return f"GET {API}/events/stream HTTP/1.1\r\n".encode() + "\r\n".join(
+        lines
+    ).encode() + b"\r\n\r\n"
 
 
 def test_the_handshake_is_that_of_the_rfc():
@@ -388,7 +395,10 @@ def test_frames_that_the_rfc_forbids_end_the_stream_with_the_right_code():
         ("a fragmented ping", sends(PING, b"", final=False), PROTOCOL),
         ("a ping of 126 bytes", sends(PING, b"x" * 126), PROTOCOL),
         ("a continuation of nothing", sends(0, b"{}"), PROTOCOL),
-        ("a message within a message", lambda s: (s.send(TEXT, b"{", final=False), s.send(TEXT, b"}")), PROTOCOL),
+        (
+            "a message within a message",
+            lambda s: (s.send(TEXT, b"{", final=False), s.send(TEXT, b"}")), PROTOCOL,
+        ),
         ("a close of one byte", sends(CLOSE, b"\x03"), PROTOCOL),
         ("a close with a code nobody may send", sends(CLOSE, struct.pack(">H", 1005)), PROTOCOL),
         ("text that is not UTF-8", sends(TEXT, b"\xc3\x28"), BAD_DATA),
@@ -408,7 +418,10 @@ def test_frames_that_the_rfc_forbids_end_the_stream_with_the_right_code():
             except (ConnectionResetError, BrokenPipeError):
                 check(code == TOO_BIG, f"reset after {what}")
                 continue
-            check(got in (code if isinstance(code, tuple) else (code,)), f"{what}: closed with {got}, expected {code}")
+            check(
+                got in (code if isinstance(code, tuple) else (code,)),
+                f"{what}: closed with {got}, expected {code}",
+            )
 
 
 def test_pings_are_answered_with_their_data():
@@ -482,7 +495,9 @@ def test_last_event_id_wins_over_from_position():
 def test_server_sent_events_are_filtered():
     client = fresh()
     client.batch([event("ab"[n % 2], f"t.n{n % 3}") for n in range(60)])
-    with EventSource(client.server, client.tenant, from_position=0, entity_id="a", event_type="t.*") as source:
+    with EventSource(
+        client.server, client.tenant, from_position=0, entity_id="a", event_type="t.*"
+    ) as source:
         expected = client.positions(entity_id="a")
         equal([one["position"] for _, one in source.take(len(expected))], expected, "positions")
         client.append("b", "t.n1")
