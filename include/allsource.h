@@ -216,7 +216,8 @@ typedef void als_done(void *context, const struct als_outcome *outcome,
 // returned at once and `done` is not called; *ret_index (may be NULL) then says which draft.
 // Rules: expected_version of the first of several events of one entity speaks for all of them. The
 // same id with the same content is a success (duplicate); with other content ALS_ID_CONFLICT, and
-// so is a batch of which only a part is stored already.
+// so is a batch of which only a part is stored already. The same id twice in one batch is
+// ALS_INVALID_INPUT.
 ALS_API enum als_err als_append(struct als *als, const struct als_append *append, als_done *done,
                                 void *context, size_t *ret_index, struct als_why *why);
 // Writes what is held, on this thread, for event loops that save the change of threads: they hold
@@ -370,8 +371,8 @@ struct als_follow {
     als_str entity;     // any if `ptr` is NULL
     const als_str *types;
     size_t type_count;
-    // Called on any thread after als_follower_next() found nothing and there may be something now:
-    // once per such finding. It should only hand the news on.
+    // Required. Called on any thread after als_follower_next() found nothing and there may be
+    // something now: once per such finding. It should only hand the news on.
     void (*wake)(void *context);
     void *context;
 };

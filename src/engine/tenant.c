@@ -152,7 +152,7 @@ static err make_store_locked(struct tenant *tenant, struct als_why *why)
 
 static err named(als_str *name, struct als_why *why)
 {
-    if (name->len == 0 && !name->ptr)
+    if (name->len == 0)
         *name = S("default");
     return event_check_tenant(*name, why);
 }

@@ -56,10 +56,18 @@ void http_answer(struct http_request *request, struct http_answer answer)
 }
 
 // `detail` is ours and needs no escaping.
-void request_print_error(struct buf *buf, err code, const char *detail)
+void request_print_error(struct buf *buf, const struct http_options *options, err code,
+                         const char *detail)
 {
-    buf_printf(buf, "{\"error\":\"%s%s\",\"code\":\"%s\"}", err_prefix(code), detail,
+    buf_printf(buf, "{\"error\":\"%s%s\",\"code\":\"%s\"", err_prefix(code), detail,
                err_code(code));
+    if (code == ALS_BODY_TOO_LARGE)
+        buf_printf(buf, ",\"limit\":%llu", (unsigned long long)options->body_bytes_max);
+    else if (code == ALS_URI_TOO_LONG || code == ALS_HEADERS_TOO_LARGE)
+        buf_printf(buf, ",\"limit\":%llu",
+                   (unsigned long long)options->header_bytes_max /
+                       (code == ALS_URI_TOO_LONG ? 2 : 1));
+    buf_put_char(buf, '}');
 }
 
 void request_refuse(struct http_request *request, err code, const char *detail)
@@ -67,7 +75,7 @@ void request_refuse(struct http_request *request, err code, const char *detail)
     request->close_after = true;
     request->peer->unread = true;
     buf_reset(&request->out);
-    request_print_error(&request->out, code, detail);
+    request_print_error(&request->out, &request->loop->server->options, code, detail);
     http_answer(request, (struct http_answer){.status = err_http(code),
                                               .content_type = S("application/json"),
                                               .body = buf_str(&request->out)});

@@ -62,7 +62,7 @@ static void refuse(struct http_request *request, err code, const char *detail)
     static const struct http_header version = {{"Sec-WebSocket-Version", 21}, {"13", 2}};
     struct buf *out = http_out(request);
     buf_reset(out);
-    request_print_error(out, code, detail);
+    request_print_error(out, &request->loop->server->options, code, detail);
     http_answer(request, (struct http_answer){.status = err_http(code),
                                               .content_type = S("application/json"),
                                               .body = buf_str(out),

@@ -164,7 +164,7 @@ TEST(http_takes_a_body_at_the_limit_and_refuses_one_byte_more)
         CHECK_STR(S("1048576 bytes"), body_of(&answer));
         CHECK_EQUAL(413, post_bytes(rig, "/later", (1 << 20) + 1, chunked, &answer));
         CHECK(str_starts(body_of(&answer), str_of(error)));
-        CHECK(str_ends(body_of(&answer), S("\"code\":\"body_too_large\"}")));
+        CHECK(str_ends(body_of(&answer), S("\"code\":\"body_too_large\",\"limit\":1048576}")));
         CHECK(strcasestr(answer.head, "\r\nConnection: close\r\n"));
         CHECK(strstr(answer.head, "X-Fixed: yes\r\n"));
         CHECK_EQUAL(413, post_bytes(rig, "/chunks", (1 << 20) + 1, chunked, &answer));

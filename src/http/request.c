@@ -285,7 +285,7 @@ static enum MHD_Result refuse_rest(struct http_request *request, err code, const
     struct buf *out = &request->out;
     struct buf body;
     buf_init(&body, 4096);
-    request_print_error(&body, code, detail);
+    request_print_error(&body, &request->loop->server->options, code, detail);
     buf_reset(out);
     buf_printf(out, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n",
                err_http(code), MHD_get_reason_phrase_for((unsigned)err_http(code)));

@@ -65,7 +65,8 @@ void request_completed(void *context, struct MHD_Connection *connection, void **
 // loop, while the request is SERVING.
 void request_refuse(struct http_request *request, err code, const char *detail);
 // The body of such an error.
-void request_print_error(struct buf *buf, err code, const char *detail);
+void request_print_error(struct buf *buf, const struct http_options *options, err code,
+                         const char *detail);
 // Somebody has decided; any thread.
 void request_tell(struct http_request *request);
 // Adds what every answer carries, and makes it the request's. Any thread. NULL breaks it.
