@@ -611,6 +611,38 @@ def to_ndjson(values):
     return b"".join(to_json(value) + b"\n" for value in values)
 
 
+class Volley:
+    """Connections on which requests are sent together, so that the server has them together."""
+
+    def __init__(self, client, count):
+        self.links = [client.twin() for _ in range(count)]
+        for link in self.links:
+            link.connect()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for link in self.links:
+            link.close()
+
+    def __len__(self):
+        return len(self.links)
+
+    def post(self, path, values):
+        """Posts each value on a connection of its own, all before the first answer is read."""
+        for link, value in zip(self.links, values, strict=True):
+            body = to_json(value)
+            headers = {"Content-Type": JSON_TYPE, "Content-Length": str(len(body))}
+            link.socket.sendall(link.head("POST", path, headers) + body)
+        answers = []
+        for link in self.links:
+            status, reason, headers = read_head(link.stream)
+            body = b"".join(read_pieces(link.stream, "POST", status, headers))
+            answers.append(Answer(status, reason, headers, body))
+        return answers
+
+
 def event(entity_id="e1", event_type="test.event", payload=None, **more):
     return {"event_type": event_type, "entity_id": entity_id, "payload": payload or {}, **more}
 

@@ -9,6 +9,7 @@ from harness import (
     JSON_TYPE,
     NDJSON_TYPE,
     Server,
+    Volley,
     check,
     equal,
     event,
@@ -449,18 +450,21 @@ def test_of_16_writers_that_expect_the_same_version_exactly_one_wins():
 
 
 def test_of_16_writers_with_one_condition_exactly_one_wins():
+    """They are sent together, so that the writer takes several in one turn."""
     client = fresh()
-    clients = [client.twin() for _ in range(16)]
-    for round_number in range(10):
-        seat = f"seat-{round_number}"
-        body = {
-            "events": [event(seat, "seat.taken")],
-            "conditions": [{"entity_id": seat, "after_position": 0}],
-        }
-        answers = in_parallel(16, lambda i: clients[i].try_batch(body))
-        equal(
-            sorted(answer.status for answer in answers), [200] + [409] * 15, f"round {round_number}"
-        )
+    with Volley(client, 16) as volley:
+        for round_number in range(40):
+            seat, taken = f"seat-{round_number}", f"seat.taken.n{round_number}"
+            condition = [
+                {"entity_id": seat, "after_position": 0},
+                {"event_type": taken, "after_position": 0},
+                {"entity_id": seat, "event_type": taken, "after_position": 0},
+                {"after_position": round_number},
+            ][round_number % 4]
+            append = {"events": [event(seat, taken)], "conditions": [condition]}
+            answers = volley.post(API + "/events/batch", [append] * 16)
+            statuses = sorted(answer.status for answer in answers)
+            equal(statuses, [200] + [409] * 15, f"round {round_number} with {condition}")
 
 
 def test_of_16_writers_with_one_id_one_stores_and_all_succeed():

@@ -8,14 +8,13 @@ that another machine would read differently.
 import hashlib
 import os
 import random
-import socket
 import time
 import uuid
 
 from harness import (
     API,
-    JSON_TYPE,
     Server,
+    Volley,
     alone,
     check,
     equal,
@@ -23,8 +22,6 @@ from harness import (
     fresh,
     in_parallel,
     instant,
-    read_head,
-    read_pieces,
     refuse_sanitizers,
     refused,
     slow,
@@ -159,46 +156,18 @@ def test_reference_defect_W9_damage_neither_makes_holes_nor_starts_the_store_emp
         refuses(damaged, path)
 
 
-class Volley:
-    """Connections on which requests are sent together, so that the server has them together."""
-
-    def __init__(self, server, count):
-        self.links = []
-        for _ in range(count):
-            link = socket.create_connection(server.address, 30)
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.links.append((link, link.makefile("rb")))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for link, stream in self.links:
-            stream.close()
-            link.close()
-
-    def append(self, number):
-        for index, (link, _) in enumerate(self.links):
-            body = to_json(event(f"v{index}", payload={"n": number}))
-            head = (
-                f"POST {API}/events HTTP/1.1\r\nHost: x\r\n"
-                f"Content-Type: {JSON_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
-            )
-            link.sendall(head.encode() + body)
-        for _, stream in self.links:
-            status, _, headers = read_head(stream)
-            equal(status, 200, "status")
-            for _ in read_pieces(stream, "POST", status, headers):
-                pass
+def volley_of_appends(volley, number):
+    bodies = [event(f"v{index}", payload={"n": number}) for index in range(len(volley))]
+    equal({answer.status for answer in volley.post(API + "/events", bodies)}, {200}, "statuses")
 
 
 @alone
 def test_reference_defect_W10_appends_that_wait_together_share_one_sync():
-    with Server() as server, Volley(server, 32) as volley:
+    with Server() as server, Volley(server.client(), 32) as volley:
         client = server.client()
         before = client.metric("wal_sync_duration_seconds_count")
         for number in range(30):
-            volley.append(number)
+            volley_of_appends(volley, number)
         syncs = client.metric("wal_sync_duration_seconds_count") - before
         check(syncs >= 30, f"{syncs} syncs for 30 volleys, each answered before the next")
         check(syncs <= 32 * 30 * 0.6, f"{syncs} syncs for {32 * 30} appends")
@@ -308,9 +277,11 @@ def best_of(times, work):
 @alone
 def test_reference_defect_W32_many_writers_are_not_slower_than_one():
     refuse_sanitizers()
-    with Server() as server, Volley(server, 1) as one, Volley(server, 16) as many:
+    with Server() as server:
+        one, many = Volley(server.client(), 1), Volley(server.client(), 16)
+
         def run(volley, rounds):
-            return lambda: [volley.append(number) for number in range(rounds)]
+            return lambda: [volley_of_appends(volley, number) for number in range(rounds)]
 
         single = best_of(3, run(one, 320)) / 320
         joint = best_of(3, run(many, 20)) / 320
