@@ -111,6 +111,12 @@ void entry_head(void *context, struct http_request *request)
         reply_error(call, ALS_CONTENT_TYPE, &why);
         return;
     }
+    if (!call->server->als && str_starts(call->match.route->path, S("/api/"))) {
+        struct als_why why;
+        err_explain(&why, "the history is being recovered");
+        reply_error(call, ALS_NOT_READY, &why);
+        return;
+    }
     if (body == UPGRADE)
         call->match.route->handle(call);
 }

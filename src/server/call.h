@@ -21,7 +21,7 @@ struct waiter;
 enum reached { REACHED, REACHED_TOO_LATE, REACHED_END };
 
 struct server {
-    struct als *als;
+    struct als *_Atomic als;            // NULL until the history is recovered
     _Atomic(struct http_server *) http; // NULL until it listens
     struct metrics *metrics;
     struct os *os;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /health, /health/live and /health/ready.
 //
-// The first two say that the process answers. Ready is 503 when appends are not taken, which is
-// when a disk has failed; before recovery is done nobody listens.
+// The first two say that the process answers. Ready is 503 until the history is recovered, and when
+// appends are not taken, which is when a disk has failed.
 #include "server/reply.h"
 #include "json/json.h"
 
@@ -30,7 +30,12 @@ void health_live(struct call *call)
 void health_ready(struct call *call)
 {
     struct als_why why = {""};
-    err code = als_ready(call->server->als, &why);
+    struct als *als = call->server->als;
+    err code = ALS_NOT_READY;
+    if (als)
+        code = als_ready(als, &why);
+    else
+        err_explain(&why, "the history is being recovered");
     if (code)
         reply_error(call, code, &why);
     else

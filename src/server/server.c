@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Life and death: engine first, then the doors; doors first, then the engine.
+// Life and death: the doors are opened first, so that a long recovery can be watched, and closed
+// first, so that nobody is served by an engine that closes.
 #include "server/server.h"
 
 #include "base/limits.h"
@@ -135,12 +136,13 @@ static err open_engine(struct server *server, const struct config *config, struc
     str directory = arena_copy(&server->arena, config->data_dir); // with a NUL behind it
     if (!directory.ptr)
         return FAIL(why, ALS_INVALID_INPUT, "the name of the data directory is too long");
-    TRY(als_open(config->ephemeral ? NULL : directory.ptr, &options, &server->als, why));
+    struct als *als;
+    TRY(als_open(config->ephemeral ? NULL : directory.ptr, &options, &als, why));
+    server->als = als;
 
-    // Other tenants are recovered when they are first used, and damage of one is its own; but a
-    // server whose only store is damaged says so before it listens.
+    // Damage of a tenant is its own; but a server whose default store is damaged does not start.
     struct als_stats stats;
-    return als_stats(server->als, S("default"), &stats, why);
+    return als_stats(als, S("default"), &stats, why);
 }
 
 static err open_doors(struct server *server, const struct config *config, struct als_why *why)
@@ -202,9 +204,9 @@ err server_start(const struct config *config, struct server **ret_server, struct
     AUTO(server) server = server_new(config);
     if (!server || !server->metrics)
         return FAIL(why, ALS_NO_MEMORY, "no memory for the server");
-    TRY(open_engine(server, config, why));
     metrics_on_print(server->metrics, refresh, server);
-    TRY(open_doors(server, config, why));
+    TRY(open_doors(server, config, why)); // first, so that /health answers during recovery
+    TRY(open_engine(server, config, why));
     *ret_server = MOVE(server);
     return ALS_OK;
 }
