@@ -113,7 +113,7 @@ enum { WRITERS_MOST = 8, EVENTS_A_WRITER = 250 };
 struct writer {
     pthread_t thread;
     struct als *als;
-    char entity[32], payload[32];
+    char entity[64], payload[64];
 };
 
 static void *writer_run(void *context)
