@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GROW_FIRST_BITS = 8, GROW_CHUNKS = 32 - GROW_FIRST_BITS };
+enum { GROW_FIRST_BITS = 5, GROW_CHUNKS = 32 - GROW_FIRST_BITS };
 
 struct grow {
     size_t element_bytes;

@@ -18,7 +18,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ARENA_BLOCK_BYTES = 32 * 1024 };
+enum { ARENA_BLOCK_BYTES = 8 * 1024 };
 
 // The lists of one kind of name.
 struct names {
