@@ -354,6 +354,7 @@ struct als_stats {
     uint64_t index_bytes;
     uint64_t queue_waiting; // appends taken and not yet answered
     uint64_t failed;        // tenants whose disk failed
+    uint64_t damaged;       // tenants that cannot be opened; only in the sums over all
 };
 
 // Of one tenant; an empty slice: sums over all that are open. Unknown tenants have zeros.

@@ -61,12 +61,25 @@ static void finding_json(const struct als_finding *finding, struct buf *buf)
     buf_put_char(buf, '\n');
 }
 
+static const char *verdict_of(enum als_err code)
+{
+    switch (code) {
+    case ALS_OK:
+        return "sound";
+    case ALS_STORAGE:
+        return "sound, with a torn end";
+    case ALS_CORRUPT:
+        return "DAMAGED";
+    case ALS_FORMAT_TOO_NEW:
+        return "UNREADABLE, written by a newer version";
+    default:
+        return "UNREADABLE";
+    }
+}
+
 static void finding_words(const struct als_finding *finding, struct buf *buf)
 {
-    const char *verdict = finding->code == ALS_OK        ? "sound"
-                          : finding->code == ALS_STORAGE ? "sound, with a torn end"
-                                                         : "DAMAGED";
-    buf_printf(buf, "%.*s: %s; ", STR(finding->tenant), verdict);
+    buf_printf(buf, "%.*s: %s; ", STR(finding->tenant), verdict_of(finding->code));
     show_count(finding->events, buf);
     buf_put_str(buf, S(" events, "));
     show_count(finding->files, buf);
@@ -100,11 +113,13 @@ static bool each_finding(void *context, const struct als_finding *finding)
 static void summary(const struct verifying *verifying, struct buf *buf)
 {
     if (verifying->damaged)
-        buf_printf(buf,
-                   "%llu of %llu tenants damaged. Nothing was changed. Bring the named files back "
-                   "from a backup;\nuntil then `allsource dump --tenant NAME` gives the events "
-                   "before the first bad byte.\n",
-                   (unsigned long long)verifying->damaged, (unsigned long long)verifying->tenants);
+        buf_printf(
+            buf,
+            "%llu of %llu tenants damaged or unreadable. Nothing was changed. Bring damaged "
+            "files back\nfrom a backup, and read newer ones with the version that wrote them; "
+            "until then `allsource dump --tenant NAME` gives the events "
+            "before the first bad byte.\n",
+            (unsigned long long)verifying->damaged, (unsigned long long)verifying->tenants);
     else if (verifying->tenants == 0)
         buf_put_str(buf, S("The directory holds no tenant.\n"));
     else {

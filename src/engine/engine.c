@@ -226,6 +226,8 @@ enum als_err als_stats(struct als *als, als_str tenant_slice, struct als_stats *
         for (; tenant; tenant = tenant->next)
             if (atomic_load(&tenant->store))
                 add_stat(&stats, atomic_load(&tenant->store));
+            else
+                stats.damaged += tenant->damage != ALS_OK;
     }
     *ret_stats = stats;
     return ALS_OK;

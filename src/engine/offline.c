@@ -119,6 +119,9 @@ static void verify_tenant(struct place *place, str directory, struct als_finding
             wal_verify(place->os, place->log, check_batch, &check, verdict, &finding->why);
     if (finding->code == ALS_OK)
         finding->code = code_of(verdict);
+    if (finding->code == ALS_STORAGE)
+        err_explain(&finding->why, "%llu bytes of an unfinished write; opening cuts them off",
+                    (unsigned long long)verdict->report.torn_bytes);
     finding->files = verdict->report.files;
     finding->bytes = verdict->report.bytes;
     finding->events = check.position;

@@ -85,6 +85,7 @@ static void refresh(void *context, struct metrics *metrics)
         metrics_set(metrics, METRIC_storage_size_bytes, (double)stats.wal_bytes);
         metrics_set(metrics, METRIC_storage_failed, (double)stats.failed);
         metrics_set(metrics, METRIC_tenants_open, (double)stats.tenants);
+        metrics_set(metrics, METRIC_tenants_damaged, (double)stats.damaged);
         metrics_set(metrics, METRIC_wal_segments_total, (double)stats.wal_files);
     }
     struct http_server *http = atomic_load(&server->http);

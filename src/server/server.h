@@ -13,7 +13,8 @@
 struct config;
 struct server;
 
-// Opens the data directory, recovers the default tenant and listens on every address. Fails with
+// Listens on every address, then opens the data directory and recovers its tenants; until that is
+// done everything but health and metrics is answered 503. Fails with
 // ALS_LOCKED, ALS_CORRUPT and so on as als_open() does, with ALS_INVALID_INPUT for an option that
 // cannot be served, and with what http_server_start() says when an address cannot be had.
 err server_start(const struct config *config, struct server **ret_server, struct als_why *why);

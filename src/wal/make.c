@@ -14,10 +14,10 @@
 
 #include <assert.h>
 
-// Reserves the space, and where there is not enough, only sets the length: so the last blocks of a
-// disk can still be used, and a write that finds none fails by itself.
 enum { FIRST_FILE_BYTES = 1 << 20 };
 
+// Reserves the space, and where there is not enough, only sets the length: so the last blocks of a
+// disk can still be used, and a write that finds none fails by itself.
 static err reserve(struct os *os, struct os_file *file, uint64_t size, bool *ret_reserved,
                    struct als_why *why)
 {
