@@ -13,7 +13,7 @@ enum { GROW_FIRST_BITS = 5, GROW_CHUNKS = 32 - GROW_FIRST_BITS };
 struct grow {
     size_t element_bytes;
     _Atomic(void *) chunks[GROW_CHUNKS];
-    uint64_t bytes; // writer only
+    _Atomic uint64_t bytes; // held; the writer adds, anyone may read
 };
 
 void grow_init(struct grow *grow, size_t element_bytes);

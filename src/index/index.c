@@ -34,6 +34,7 @@ struct index {
     struct slots ids;
     struct grow places; // const uint8_t * by distance from base
     struct arena arena; // names and blocks; the writer's
+    _Atomic uint64_t arena_bytes;
     als_position base;
     uint64_t seed;
 };
@@ -106,12 +107,19 @@ static struct index_list *find_list(struct names *names, str name, uint64_t hash
     return found;
 }
 
+// Others may ask how much memory is held, but not look into the writer's arena.
+static void note_arena(struct index *index)
+{
+    atomic_store_explicit(&index->arena_bytes, index->arena.bytes_held, memory_order_relaxed);
+}
+
 static struct index_list *add_list(struct index *index, struct names *names, str name,
                                    uint64_t hash)
 {
     uint32_t number = atomic_load_explicit(&names->count, memory_order_relaxed);
     struct index_list *list = grow_make(&names->lists, number);
     str copy = list ? arena_copy(&index->arena, name) : (str){NULL, 0};
+    note_arena(index);
     if (!copy.ptr)
         return NULL;
     assert(name.len <= UINT8_MAX);
@@ -181,7 +189,9 @@ als_position index_find_id(struct index *index, uint64_t hash, als_position up_t
 
 err index_reserve(struct index *index, struct index_list *list, struct als_why *why)
 {
-    if (!list_reserve(list, &index->arena))
+    bool reserved = list_reserve(list, &index->arena);
+    note_arena(index);
+    if (!reserved)
         return FAIL(why, ALS_NO_MEMORY, "the index of '%.*s' cannot grow",
                     STR(index_list_name(list)));
     return ALS_OK;
@@ -223,5 +233,5 @@ uint64_t index_bytes(const struct index *index)
     uint64_t bytes = sizeof *index + index->ids.bytes + index->places.bytes;
     for (int by = 0; by < 2; by++)
         bytes += index->names[by].slots.bytes + index->names[by].lists.bytes;
-    return bytes + index->arena.bytes_held;
+    return bytes + index->arena_bytes;
 }

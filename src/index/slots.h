@@ -21,7 +21,7 @@ struct slots_array;
 struct slots {
     _Atomic(struct slots_array *) shards[SLOTS_SHARDS];
     struct slots_array *retired; // writer only
-    uint64_t bytes;              // writer only, retired ones included
+    _Atomic uint64_t bytes;      // held, retired ones included; the writer adds, anyone may read
     _Alignas(64) _Atomic uint32_t readers;
 };
 
