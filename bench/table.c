@@ -165,7 +165,8 @@ void machine_describe(struct machine *machine, const char *directory)
     machine->memory_mib = strtol(memory, NULL, 10) / 1024;
     struct utsname name;
     if (uname(&name) == 0)
-        snprintf(machine->kernel, sizeof machine->kernel, "%s %s", name.sysname, name.release);
+        snprintf(machine->kernel, sizeof machine->kernel, "%s %.*s", name.sysname,
+                 (int)strcspn(name.release, "-"), name.release); // without a builder's suffix
     name_filesystem(directory, machine->filesystem, sizeof machine->filesystem);
 }
 

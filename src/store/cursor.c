@@ -9,7 +9,8 @@
 
 struct lane {
     struct index_walk walk;
-    als_position head; // the next position of this lane
+    als_position head; // the next position of this lane, and where its record lies
+    const uint8_t *record;
 };
 
 struct cursor {
@@ -51,12 +52,18 @@ static bool within(const struct cursor *cursor, als_position position)
     return position > cursor->bounds.after && position <= cursor->bounds.up_to;
 }
 
-// The next position of a lane within the bounds, 0 when there is none.
-static als_position lane_next(const struct cursor *cursor, struct index_walk *walk)
+// Moves a lane to its next position within the bounds, 0 when there is none. Its record will be
+// wanted one call later: time enough to fetch it.
+static void lane_next(const struct cursor *cursor, struct lane *lane)
 {
     als_position position =
-        cursor->bounds.descending ? index_walk_previous(walk) : index_walk_next(walk);
-    return within(cursor, position) ? position : 0;
+        cursor->bounds.descending ? index_walk_previous(&lane->walk) : index_walk_next(&lane->walk);
+    lane->head = within(cursor, position) ? position : 0;
+    if (lane->head == 0)
+        return;
+    lane->record = index_record(cursor->view.store->index, lane->head);
+    __builtin_prefetch(lane->record);
+    __builtin_prefetch(lane->record + 64);
 }
 
 // Whether lane a gives before lane b.
@@ -94,7 +101,7 @@ static bool add_lane(struct cursor *cursor, const struct index_list *list)
     als_position base = index_base(cursor->view.store->index);
     als_position edge = cursor->bounds.descending ? cursor->bounds.up_to : cursor->bounds.after;
     struct lane lane = {.walk = index_walk_from(list, base, index_list_count_to(list, base, edge))};
-    lane.head = lane_next(cursor, &lane.walk);
+    lane_next(cursor, &lane);
     if (lane.head == 0)
         return true;
     if (cursor->lane_count == cursor->lane_room) {
@@ -200,26 +207,26 @@ enum cursor_path cursor_path(const struct cursor *cursor)
     return cursor->path;
 }
 
-static als_position next_in_order(struct cursor *cursor)
+static als_position next_in_order(struct cursor *cursor, const uint8_t **ret_record)
 {
     als_position position = cursor->at;
     if (position == 0)
         return 0;
     als_position following = cursor->bounds.descending ? position - 1 : position + 1;
     cursor->at = cursor->path == CURSOR_SCAN && within(cursor, following) ? following : 0;
+    *ret_record = index_record(cursor->view.store->index, position);
     return position;
 }
 
-static als_position next_of_lanes(struct cursor *cursor)
+static als_position next_of_lanes(struct cursor *cursor, const uint8_t **ret_record)
 {
     if (cursor->lane_count == 0)
         return 0;
     struct lane *first = &cursor->lanes[0];
     als_position position = first->head;
-    first->head = lane_next(cursor, &first->walk);
-    if (first->head)
-        __builtin_prefetch(index_record(cursor->view.store->index, first->head));
-    else
+    *ret_record = first->record;
+    lane_next(cursor, first);
+    if (first->head == 0)
         *first = cursor->lanes[--cursor->lane_count];
     if (cursor->lane_count > 1)
         sift_down(cursor, 0);
@@ -229,8 +236,5 @@ static als_position next_of_lanes(struct cursor *cursor)
 als_position cursor_next(struct cursor *cursor, const uint8_t **ret_record)
 {
     bool in_order = cursor->path == CURSOR_SCAN || cursor->path == CURSOR_ID;
-    als_position position = in_order ? next_in_order(cursor) : next_of_lanes(cursor);
-    if (position)
-        *ret_record = index_record(cursor->view.store->index, position);
-    return position;
+    return in_order ? next_in_order(cursor, ret_record) : next_of_lanes(cursor, ret_record);
 }
