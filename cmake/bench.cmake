@@ -6,5 +6,6 @@ add_executable(allsource-bench bench/bench.c bench/table.c bench/workload.c benc
                                bench/space.c)
 target_include_directories(allsource-bench PRIVATE ${CMAKE_SOURCE_DIR})
 target_link_libraries(allsource-bench PRIVATE room_engine)
+target_link_options(allsource-bench PRIVATE ${lto_link})
 add_executable(json_bench EXCLUDE_FROM_ALL bench/json_bench.c)
 target_link_libraries(json_bench PRIVATE room_json)

@@ -32,9 +32,13 @@ foreach(room ${library_rooms})
 endforeach()
 
 set(library_object ${CMAKE_BINARY_DIR}/allsource.o)
+if(ALLSOURCE_LTO)
+    set(library_lto ${lto_link} -flinker-output=nolto-rel -fPIC)
+endif()
 add_custom_command(
     OUTPUT ${library_object}
-    COMMAND ${CMAKE_LINKER} -r -o ${library_object} --whole-archive ${library_archives}
+    COMMAND ${CMAKE_C_COMPILER} -r ${library_lto} -nostdlib -o ${library_object}
+            -Wl,--whole-archive ${library_archives} -Wl,--no-whole-archive
     COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${library_object}
     DEPENDS ${library_targets} ${library_archives}
     COMMENT "Linking liballsource into one object"

@@ -7,6 +7,7 @@ foreach(program allsourced allsource)
         target_link_libraries(${program} PRIVATE $<TARGET_NAME_IF_EXISTS:room_server>
                                                  $<TARGET_NAME_IF_EXISTS:room_cli>
                                                  $<TARGET_NAME_IF_EXISTS:room_engine>)
+        target_link_options(${program} PRIVATE ${lto_link})
     endif()
 endforeach()
 
