@@ -66,20 +66,41 @@ static struct slot *slot_take(struct als *als)
     return slot;
 }
 
-static void slot_give(struct slot *slot)
+static void slot_reset(struct slot *slot)
 {
-    if (!slot)
-        return;
     if (slot->append.bytes.capacity > SLOT_BYTES_KEPT_MAX)
         buf_deinit(&slot->append.bytes);
     buf_reset(&slot->append.bytes);
     arena_reset(&slot->texts);
-    struct als *als = slot->als;
+}
+
+static void give_chain(struct als *als, struct slot *first, struct slot *last)
+{
     lock_take(&als->slots_lock);
-    slot->next_free = als->free_slots;
-    als->free_slots = slot;
+    last->next_free = als->free_slots;
+    als->free_slots = first;
     lock_release(&als->slots_lock);
 }
+
+static void slot_give(struct slot *slot)
+{
+    if (!slot)
+        return;
+    slot_reset(slot);
+    give_chain(slot->als, slot, slot);
+}
+
+void slots_give(struct tenant *tenant)
+{
+    struct slot *first = tenant->used, *last = first;
+    if (!first)
+        return;
+    while (last->next_free)
+        last = last->next_free;
+    tenant->used = NULL;
+    give_chain(tenant->als, first, last);
+}
+
 AUTO_WITH(slot, slot_give)
 
 // ---- Encoding
@@ -292,13 +313,15 @@ static void slot_done(struct append *append)
         fill_conflict(slot, &outcome, view);
         view_unpin(view);
     }
-    const struct tenant *tenant = append->owner;
+    struct tenant *tenant = append->owner;
     if (append->code == ALS_STORAGE_FAILED || append->code == ALS_FENCED)
         notice(slot->als, ALS_NOTICE_STORAGE_FAILED, tenant_name(tenant), 0, append->why.text);
     else if (append->code == ALS_STORAGE_FULL)
         notice(slot->als, ALS_NOTICE_STORAGE_FULL, tenant_name(tenant), 0, append->why.text);
     slot->done(slot->context, &outcome, append->code == ALS_OK ? slot->appended : NULL);
-    slot_give(slot);
+    slot_reset(slot);
+    slot->next_free = tenant->used; // goes back with the others of this turn
+    tenant->used = slot;
 }
 
 // ---- The public calls

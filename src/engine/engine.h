@@ -35,6 +35,7 @@ struct tenant {
     enum tenant_run run;
     bool settle;
     als_position quiet_since; // the ticker's
+    struct slot *used;        // answered in this turn; of the thread that takes it
 
     uint8_t name_len;
     char name[TENANT_BYTES_MAX + 1];
@@ -79,8 +80,8 @@ struct als {
     struct os_file *lock_file;
     char ephemeral[64]; // the temporary directory, or empty
 
-    struct lock tenants_lock; // LOCK_ENGINE: guards the map, waits, and the making of stores
-    struct tenant *buckets[TENANT_BUCKETS];
+    struct lock tenants_lock; // LOCK_ENGINE: guards adding to the map, waits, making of stores
+    _Atomic(struct tenant *) buckets[TENANT_BUCKETS];
     _Atomic(struct tenant *) tenants;
     uint32_t tenant_count; // with a store, or damaged
 
@@ -141,6 +142,7 @@ void tick_soon(struct als *als);
 
 // append.c
 void slots_free(struct als *als);
+void slots_give(struct tenant *tenant); // those that were answered in a turn go back to the pool
 
 // read.c, state.c
 void pools_free(struct als *als);

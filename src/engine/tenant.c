@@ -59,14 +59,15 @@ void notice(struct als *als, enum als_notice_kind kind, str tenant, uint64_t cou
         als->options.notice(als->options.context, &notice);
 }
 
-static struct tenant **bucket_of(struct als *als, str name)
+static _Atomic(struct tenant *) *bucket_of(struct als *als, str name)
 {
     return &als->buckets[hash_bytes(name.ptr, name.len, 0) % TENANT_BUCKETS];
 }
 
-static struct tenant *find_locked(struct als *als, str name)
+// Tenants are only ever added, in front, so looking needs no lock.
+static struct tenant *find(struct als *als, str name)
 {
-    struct tenant *tenant = *bucket_of(als, name);
+    struct tenant *tenant = atomic_load_explicit(bucket_of(als, name), memory_order_acquire);
     while (tenant && !str_equal(tenant_name(tenant), name))
         tenant = tenant->next_in_bucket;
     return tenant;
@@ -80,10 +81,10 @@ static err add_locked(struct als *als, str name, struct tenant **ret_tenant, str
     tenant->als = als;
     tenant->name_len = (uint8_t)name.len;
     memcpy(tenant->name, name.ptr, name.len);
-    struct tenant **bucket = bucket_of(als, name);
-    tenant->next_in_bucket = *bucket;
-    *bucket = tenant;
+    _Atomic(struct tenant *) *bucket = bucket_of(als, name);
+    tenant->next_in_bucket = atomic_load(bucket);
     tenant->next = atomic_load(&als->tenants);
+    atomic_store(bucket, tenant);
     atomic_store(&als->tenants, tenant);
     *ret_tenant = tenant;
     return ALS_OK;
@@ -160,20 +161,21 @@ static err named(als_str *name, struct als_why *why)
 err tenant_find(struct als *als, als_str name, struct tenant **ret_tenant, struct als_why *why)
 {
     TRY(named(&name, why));
-    lock_take(&als->tenants_lock);
-    struct tenant *tenant = find_locked(als, name);
-    lock_release(&als->tenants_lock);
-    *ret_tenant = tenant;
+    *ret_tenant = find(als, name);
     return ALS_OK;
 }
 
 err tenant_await(struct als *als, als_str name, struct tenant **ret_tenant, struct als_why *why)
 {
     TRY(named(&name, why));
-    lock_take(&als->tenants_lock);
-    struct tenant *tenant = find_locked(als, name);
-    err code = tenant ? ALS_OK : add_locked(als, name, &tenant, why);
-    lock_release(&als->tenants_lock);
+    struct tenant *tenant = find(als, name);
+    err code = ALS_OK;
+    if (!tenant) {
+        lock_take(&als->tenants_lock);
+        tenant = find(als, name); // somebody may have been faster
+        code = tenant ? ALS_OK : add_locked(als, name, &tenant, why);
+        lock_release(&als->tenants_lock);
+    }
     if (code == ALS_OK)
         *ret_tenant = tenant;
     return code;
@@ -239,6 +241,7 @@ void tenants_close(struct als *als)
     for (struct tenant *tenant = atomic_load(&als->tenants); tenant;) {
         struct tenant *next = tenant->next;
         store_close(atomic_load(&tenant->store));
+        slots_give(tenant);
         if (tenant->dir)
             als->os->dir_close(tenant->dir);
         free(tenant);

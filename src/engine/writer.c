@@ -83,6 +83,7 @@ static void turn(struct tenant *tenant, bool wants_settle)
     struct als *als = tenant->als;
     struct store *store = atomic_load(&tenant->store);
     bool did = store_turn(store);
+    slots_give(tenant);
     if (wants_settle && !did)
         settle(tenant, store);
     if (did && !store_is_settled(store) && als->options.durability != ALS_DURABILITY_NONE)
