@@ -213,3 +213,67 @@ TEST(every_wait_for_a_position_ends_once)
     CHECK_EQUAL(200, waits.reached + waits.missed);
     CHECK(waits.reached >= 67 && waits.reached <= 100);
 }
+
+// ---- Memory. The sanitizers' runtime counts for us; other builds run the test without the count.
+
+extern int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void *,
+                                                                       size_t),
+                                                     void (*freed)(const volatile void *))
+    __attribute__((weak));
+
+static _Atomic uint64_t allocations;
+
+static void count_allocation(const volatile void *memory, size_t size)
+{
+    (void)memory, (void)size;
+    atomic_fetch_add(&allocations, 1);
+}
+
+static void ignore_free(const volatile void *memory)
+{
+    (void)memory;
+}
+
+static void append_and_read(struct als *als, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char space[16];
+        struct als_draft draft = ALS_DRAFT_INIT;
+        draft.entity = entity_name((uint64_t)i % 50, space);
+        draft.type = als_text("order.placed");
+        draft.payload = als_text("{ \"n\" : 1 }");
+        struct als_append append = ALS_APPEND_INIT;
+        append.drafts = &draft;
+        append.count = 1;
+        CHECK_OK(als_append_wait(als, &append, NULL, NULL));
+        CHECK(version_now(als, draft.entity) > 0);
+        struct als_query query = ALS_QUERY_INIT;
+        query.entity = draft.entity;
+        query.limit = 10;
+        struct als_cursor *cursor;
+        struct als_event event;
+        CHECK_OK(als_query_open(als, &query, &cursor, NULL));
+        do
+            CHECK_OK(als_cursor_next(cursor, &event, NULL));
+        while (event.position);
+        als_cursor_close(cursor);
+    }
+}
+
+// An append, a query and a state take their memory from pools. What is left is the growth of the
+// index, some 64 pieces each time that the events have grown by half.
+TEST(the_paths_of_events_and_queries_allocate_nothing)
+{
+    struct als *als;
+    CHECK_OK(als_open(NULL, NULL, &als, NULL));
+    append_and_read(als, 500); // fills the pools
+    if (__sanitizer_install_malloc_and_free_hooks)
+        (void)__sanitizer_install_malloc_and_free_hooks(count_allocation, ignore_free);
+    atomic_store(&allocations, 0);
+    append_and_read(als, 12'000);
+    uint64_t made = atomic_load(&allocations);
+    als_close(als);
+    if (made > 600)
+        test_fail(__FILE__, __LINE__, "%llu allocations in 12,000 appends, states and queries",
+                  (unsigned long long)made);
+}
