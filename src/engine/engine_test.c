@@ -21,6 +21,23 @@ static als_str entity_name(uint64_t n, char space[static 16])
     return (als_str){space, (size_t)snprintf(space, 16, "entity-%llu", (unsigned long long)n)};
 }
 
+static struct als_draft draft_of(als_str entity)
+{
+    struct als_draft draft = ALS_DRAFT_INIT;
+    draft.entity = entity;
+    draft.type = als_text("order.placed");
+    draft.payload = als_text("{ \"n\" : 1 }");
+    return draft;
+}
+
+static struct als_append append_of(const struct als_draft *draft)
+{
+    struct als_append append = ALS_APPEND_INIT;
+    append.drafts = draft;
+    append.count = 1;
+    return append;
+}
+
 static als_version version_now(struct als *als, als_str entity)
 {
     struct als_state_query query = ALS_STATE_QUERY_INIT;
@@ -165,13 +182,8 @@ TEST(closing_answers_every_append_that_was_taken)
     CHECK_OK(als_open(NULL, NULL, &als, NULL));
     uint64_t taken = 0;
     for (int i = 0; i < 5000; i++) {
-        struct als_draft draft = ALS_DRAFT_INIT;
-        draft.entity = als_text("order-1");
-        draft.type = als_text("order.placed");
-        draft.payload = als_text("{}");
-        struct als_append append = ALS_APPEND_INIT;
-        append.drafts = &draft;
-        append.count = 1;
+        struct als_draft draft = draft_of(als_text("order-1"));
+        struct als_append append = append_of(&draft);
         err code = als_append(als, &append, count_done, &pipeline, NULL, NULL);
         CHECK(code == ALS_OK || code == ALS_QUEUE_FULL);
         taken += code == ALS_OK;
@@ -200,13 +212,8 @@ TEST(every_wait_for_a_position_ends_once)
     for (als_position p = 1; p <= 200; p++)
         CHECK_OK(als_when(als, (als_str){0}, p, p % 3 == 0 ? 0 : 60'000, count_wait, &waits, NULL));
     for (int i = 0; i < 100; i++) {
-        struct als_draft draft = ALS_DRAFT_INIT;
-        draft.entity = als_text("order-1");
-        draft.type = als_text("order.placed");
-        draft.payload = als_text("{}");
-        struct als_append append = ALS_APPEND_INIT;
-        append.drafts = &draft;
-        append.count = 1;
+        struct als_draft draft = draft_of(als_text("order-1"));
+        struct als_append append = append_of(&draft);
         CHECK_OK(als_append_wait(als, &append, NULL, NULL));
     }
     als_close(als);
@@ -238,13 +245,8 @@ static void append_and_read(struct als *als, int count)
 {
     for (int i = 0; i < count; i++) {
         char space[16];
-        struct als_draft draft = ALS_DRAFT_INIT;
-        draft.entity = entity_name((uint64_t)i % 50, space);
-        draft.type = als_text("order.placed");
-        draft.payload = als_text("{ \"n\" : 1 }");
-        struct als_append append = ALS_APPEND_INIT;
-        append.drafts = &draft;
-        append.count = 1;
+        struct als_draft draft = draft_of(entity_name((uint64_t)i % 50, space));
+        struct als_append append = append_of(&draft);
         CHECK_OK(als_append_wait(als, &append, NULL, NULL));
         CHECK(version_now(als, draft.entity) > 0);
         struct als_query query = ALS_QUERY_INIT;
