@@ -9,8 +9,6 @@
 #include "server/entry.h"
 #include "server/reply.h"
 
-#include <assert.h>
-
 static const struct route routes[] = {
 #define X(method_, path_, handler, body_)                                                          \
     {{#method_, sizeof #method_ - 1}, {path_, sizeof path_ - 1}, handler, body_},
@@ -64,10 +62,10 @@ void call_continue(struct call *call)
     http_continue(call->request, run_then);
 }
 
-static void refuse_path(struct call *call, enum route_found found)
+static void refuse_path(struct call *call)
 {
     struct als_why why = {""};
-    switch (found) {
+    switch (call->found) {
     case ROUTE_OTHER_METHOD:
         reply_not_allowed(call);
         return;
@@ -83,7 +81,37 @@ static void refuse_path(struct call *call, enum route_found found)
     reply_error(call, ALS_ROUTE_NOT_FOUND, &why);
 }
 
-// Refuses what needs no body to be refused, before a client sends one.
+// What is answered whatever the body says: preflights, paths that are nobody's, and bodies of a
+// type that is not taken. False when it is the handler's turn.
+static bool answer_by_head(struct call *call)
+{
+    struct http_request *request = call->request;
+    if (str_equal(http_method(request), S("OPTIONS"))) {
+        reply_preflight(call);
+        return true;
+    }
+    if (call->found != ROUTE_FOUND) {
+        refuse_path(call);
+        return true;
+    }
+    enum route_body body = call->match.route->body;
+    if (route_takes(body, http_header(request, S("Content-Type"))))
+        return false;
+    struct als_why why;
+    err_explain(&why, "the body needs that header%s",
+                body == BATCH_BODY ? ", or application/x-ndjson" : "");
+    reply_error(call, ALS_CONTENT_TYPE, &why);
+    return true;
+}
+
+static bool has_body(const struct http_request *request)
+{
+    return http_has_header(request, S("Content-Length")) ||
+           http_has_header(request, S("Transfer-Encoding"));
+}
+
+// A body that nobody will look at is refused before it comes. Without one there is nothing to save,
+// and an answer in its turn lets the connection live on.
 void entry_head(void *context, struct http_request *request)
 {
     struct server *server = context;
@@ -93,31 +121,11 @@ void entry_head(void *context, struct http_request *request)
         http_answer(request, (struct http_answer){.status = err_http(ALS_NO_MEMORY)});
         return;
     }
-    if (str_equal(http_method(request), S("OPTIONS"))) {
-        reply_preflight(call);
+    call->found = route_find(routes, COUNT_OF(routes), http_method(request), http_path(request),
+                             call->arena, &call->match);
+    if (has_body(request) && answer_by_head(call))
         return;
-    }
-    enum route_found found = route_find(routes, COUNT_OF(routes), http_method(request),
-                                        http_path(request), call->arena, &call->match);
-    if (found != ROUTE_FOUND) {
-        refuse_path(call, found);
-        return;
-    }
-    enum route_body body = call->match.route->body;
-    if (!route_takes(body, http_header(request, S("Content-Type")))) {
-        struct als_why why;
-        err_explain(&why, "the body needs that header%s",
-                    body == BATCH_BODY ? ", or application/x-ndjson" : "");
-        reply_error(call, ALS_CONTENT_TYPE, &why);
-        return;
-    }
-    if (!call->server->als && str_starts(call->match.route->path, S("/api/"))) {
-        struct als_why why;
-        err_explain(&why, "the history is being recovered");
-        reply_error(call, ALS_NOT_READY, &why);
-        return;
-    }
-    if (body == UPGRADE)
+    if (call->found == ROUTE_FOUND && call->match.route->body == UPGRADE)
         call->match.route->handle(call);
 }
 
@@ -125,8 +133,8 @@ void entry_whole(void *context, struct http_request *request)
 {
     (void)context; // the call knows its server
     struct call *call = http_user(request);
-    assert(call && call->match.route);
-    call->match.route->handle(call);
+    if (!answer_by_head(call))
+        call->match.route->handle(call);
 }
 
 // Methods are a client's words; as labels only those that some route could have are told apart.

@@ -48,6 +48,7 @@ struct call {
     struct server *server;
     struct http_request *request;
     struct arena *arena;
+    enum route_found found;
     struct route_match match; // route is NULL when no resource has this path
     uint64_t start_ns;
     void (*then)(struct call *call); // runs on the loop thread when what was waited for is there

@@ -18,3 +18,17 @@ err stream_start_read(struct call *call, struct stream_start *start, struct flaw
     follow->type_count = start->filter.query.type_count;
     return ALS_OK;
 }
+
+bool stream_has_room(const struct server *server)
+{
+    const struct http_server *http = atomic_load(&server->http);
+    uint64_t sockets = http ? http_socket_stat(http).open : 0;
+    return server->sse_count + sockets < server->sockets_max;
+}
+
+err stream_no_room(const struct server *server, struct flaw *flaw)
+{
+    err code = flaw_set(flaw, ALS_QUEUE_FULL, S(""), "there are as many streams as there may be");
+    flaw->limit = server->sockets_max;
+    return code;
+}

@@ -13,3 +13,7 @@ struct stream_start {
 // Filters entity_id and event_type, tenant, from_position (events behind it; 0: from the beginning;
 // absent: new ones only).
 err stream_start_read(struct call *call, struct stream_start *start, struct flaw *flaw);
+
+// Whether another stream may be opened; both kinds count together. The server's lock is held.
+bool stream_has_room(const struct server *server);
+err stream_no_room(const struct server *server, struct flaw *flaw); // fills the flaw

@@ -76,7 +76,7 @@ static bool enlist(struct sse *sse)
 {
     struct server *server = sse->call->server;
     lock_take(&server->lock);
-    bool room = server->sse_count < server->sockets_max;
+    bool room = stream_has_room(server);
     if (room) {
         server->sse_count++;
         sse->next = server->sse_first;
@@ -140,9 +140,7 @@ static err open_stream(struct call *call, struct sse *sse, struct flaw *flaw)
     if (enlist(sse))
         return ALS_OK;
     als_follower_close(sse->follower);
-    err code = flaw_set(flaw, ALS_QUEUE_FULL, S(""), "there are as many streams as there may be");
-    flaw->limit = call->server->sockets_max;
-    return code;
+    return stream_no_room(call->server, flaw);
 }
 
 void stream_sse(struct call *call)

@@ -84,31 +84,41 @@ static struct socket *socket_new(void)
     return socket;
 }
 
+static err open_socket(struct call *call, struct socket **ret_socket, struct flaw *flaw)
+{
+    struct server *server = call->server;
+    struct stream_start *start = ARENA_NEW(call->arena, struct stream_start);
+    if (!start)
+        return flaw_set(flaw, ALS_TOO_LARGE, S(""), "the request takes more memory than it may");
+    TRY(stream_start_read(call, start, flaw));
+    lock_take(&server->lock);
+    bool room = stream_has_room(server); // the HTTP library counts the sockets
+    lock_release(&server->lock);
+    if (!room)
+        return stream_no_room(server, flaw);
+
+    struct socket *socket = socket_new();
+    if (!socket)
+        return flaw_set(flaw, ALS_NO_MEMORY, S(""), "no memory for another stream");
+    start->follow.wake = wake;
+    start->follow.context = socket;
+    err code = als_follow_open(server->als, &start->follow, &socket->follower, &flaw->why);
+    if (code)
+        closed(socket);
+    else
+        *ret_socket = socket;
+    return code;
+}
+
 // Runs when the headers are known, which is when a request may become a WebSocket.
 void stream_socket(struct call *call)
 {
     struct flaw flaw = {};
-    struct stream_start *start = call_state_new(call, sizeof *start);
-    if (!start)
-        return;
-    err code = stream_start_read(call, start, &flaw);
-    if (code) {
+    struct socket *socket = NULL;
+    err code = open_socket(call, &socket, &flaw);
+    if (code)
         reply_flaw(call, code, &flaw);
-        return;
-    }
-    struct socket *socket = socket_new();
-    if (!socket) {
-        code = flaw_set(&flaw, ALS_NO_MEMORY, S(""), "no memory for another stream");
-        reply_flaw(call, code, &flaw);
-        return;
-    }
-    start->follow.wake = wake;
-    start->follow.context = socket;
-    code = als_follow_open(call->server->als, &start->follow, &socket->follower, &flaw.why);
-    if (code) {
-        closed(socket);
-        reply_flaw(call, code, &flaw);
-        return;
-    }
-    http_upgrade(call->request, (struct http_socket_calls){opened, next, message, closed, socket});
+    else
+        http_upgrade(call->request,
+                     (struct http_socket_calls){opened, next, message, closed, socket});
 }
