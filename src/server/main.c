@@ -96,8 +96,9 @@ static int serve(const struct config *config)
     err code = server_start(config, &server, &why);
     if (code)
         return fail(EXIT_CANNOT_SERVE, code, &why, hint_for(code));
-    LOG_LINE(LOG_INFO, "started", "version=%s data_dir=%.*s", als_version_text(),
-             STR(config->ephemeral ? S("(ephemeral)") : config->data_dir));
+    char directory[LOG_QUOTED_MAX];
+    LOG_LINE(LOG_INFO, "started", "version=%s data_dir=%s", als_version_text(),
+             config->ephemeral ? "ephemeral" : log_quoted(config->data_dir, directory));
     tell_addresses(server);
     int signal_number = wait_for_signal(&ends, server);
     LOG_LINE(LOG_INFO, "stopping", "signal=%d", signal_number);
