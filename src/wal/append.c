@@ -20,9 +20,10 @@
 
 #include <assert.h>
 
-// Blocks that were reserved but never written make a sync cost twice as much, since it has to log
-// that they now count. So small groups write zeros ahead, a step at a time; a group that is large
-// would only be written twice.
+// Blocks that were reserved but never written make a sync dearer, since it has to log that they now
+// count. So small groups write zeros ahead, a step at a time. Measured on ext4, mean of append and
+// sync with and without: 4 KB 140 and 400 us, 16 KB 205 and 290, 60 KB 300 and 390; 300 B no
+// difference. Larger groups would only be written twice.
 #define AHEAD_STEP MIB(1)
 #define AHEAD_GROUP_MAX KIB(64)
 enum { ZEROS = 16384 };
