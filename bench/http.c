@@ -173,6 +173,20 @@ static void run_and_add(struct load *load, struct summary *summary)
     latencies_deinit(&result.latencies);
 }
 
+// A request that touches no event: what the sockets and the change of processes cost by themselves.
+static void add_floor(const struct bench *bench, const struct daemon *daemon, double seconds)
+{
+    struct load load = {.port = daemon->port,
+                        .connections = 1,
+                        .seconds = seconds,
+                        .compose = compose_get,
+                        .context = "/health/live"};
+    struct summary summary = {0};
+    for (size_t i = 0; i < bench_rounds(bench, 5); i++)
+        run_and_add(&load, &summary);
+    summary_rows(bench, &summary, "http/floor/1 conn.", "GET /health/live: a bare round trip", 0);
+}
+
 static void add_singles(const struct bench *bench, const struct daemon *daemon, double seconds)
 {
     struct device device;
@@ -280,6 +294,7 @@ void bench_http(const struct bench *bench)
     double seconds = bench->quick ? 0.3 : 1;
     struct daemon daemon;
     daemon_start(&daemon, bench);
+    add_floor(bench, &daemon, seconds);
     add_reads(bench, &daemon, seconds);
     add_singles(bench, &daemon, seconds);
     add_batches(bench, &daemon, seconds);

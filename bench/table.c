@@ -10,6 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __clang__
+#define COMPILER __VERSION__ // it names itself
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 // ---- Statistics
 
 static int by_value(const void *a, const void *b)
@@ -163,6 +169,8 @@ void machine_describe(struct machine *machine, const char *directory)
     char memory[64] = "0";
     read_proc("/proc/meminfo", "MemTotal", memory, sizeof memory);
     machine->memory_mib = strtol(memory, NULL, 10) / 1024;
+    if (getloadavg(&machine->others, 1) != 1)
+        machine->others = 0;
     struct utsname name;
     if (uname(&name) == 0)
         snprintf(machine->kernel, sizeof machine->kernel, "%s %.*s", name.sysname,
@@ -207,11 +215,11 @@ void table_put_json(const struct table *table, const struct machine *machine, st
     buf_put_char(buf, ',');
     put_json_text(buf, "revision", machine->revision);
     buf_put_char(buf, ',');
-    put_json_text(buf, "compiler", __VERSION__);
+    put_json_text(buf, "compiler", COMPILER);
     buf_printf(buf, ",\"quick\":%s,\"machine\":{", machine->quick ? "true" : "false");
     put_json_text(buf, "processor", machine->processor);
-    buf_printf(buf, ",\"processors\":%ld,\"memory_mib\":%ld,", machine->processors,
-               machine->memory_mib);
+    buf_printf(buf, ",\"processors\":%ld,\"memory_mib\":%ld,\"load_before\":%.2f,",
+               machine->processors, machine->memory_mib, machine->others);
     put_json_text(buf, "kernel", machine->kernel);
     buf_put_char(buf, ',');
     put_json_text(buf, "filesystem", machine->filesystem);
@@ -260,10 +268,12 @@ static void put_markdown_missed(struct buf *buf, const struct table *table)
 
 void table_put_markdown(const struct table *table, const struct machine *machine, struct buf *buf)
 {
-    buf_printf(buf, "Measured %.10s at revision `%s`: %ld cores of %s, %ld MiB, %s, %s; gcc or",
+    buf_printf(buf,
+               "Measured %.10s at revision `%s`: %ld cores of %s, %ld MiB, %s, %s, "
+               "load before %.2f; compiler %s.\n",
                machine->date, machine->revision, machine->processors, machine->processor,
-               machine->memory_mib, machine->kernel, machine->filesystem);
-    buf_printf(buf, " clang %s.\n", __VERSION__);
+               machine->memory_mib, machine->kernel, machine->filesystem, machine->others,
+               COMPILER);
     char group[sizeof table->rows[0].name] = "";
     for (size_t i = 0; i < table->count; i++) {
         const struct row *row = &table->rows[i];

@@ -62,6 +62,7 @@ static inline bool row_reached(const struct row *row)
 struct machine { // what the figures depend on
     char date[32], processor[96], kernel[160], filesystem[32];
     long processors, memory_mib;
+    double others; // processes that ran or wanted to, in the minute before: 0 is a quiet machine
     const char *revision; // empty: not told
     bool quick;
 };
