@@ -19,7 +19,7 @@ struct bench {
     const char *server;    // path of allsourced; NULL: leave the groups over HTTP out
 };
 
-void bench_ingest(const struct bench *bench);  // in process: appending, as the clients of 0.2 did
+void bench_ingest(const struct bench *bench);  // in process: appending, as the clients of 0.6 did
 void bench_reads(const struct bench *bench);   // in process: queries and states
 void bench_latency(const struct bench *bench); // durable appends beside the device's own syncs
 void bench_http(const struct bench *bench);    // over HTTP, against a server that it starts

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Appending in process, in the shapes in which 0.2 was measured: a sample makes its events (names,
+// Appending in process, in the shapes in which 0.6 was measured: a sample makes its events (names,
 // payload text), appends them and waits for the last answer. "inside" also times opening the store
-// and closing it, "outside" does not. 0.2 called ingest() once an event, without a log; here
+// and closing it, "outside" does not. 0.6 called ingest() once an event, without a log; here
 // "single" is an append for each event, and "batch" is 1,000 events in one.
 #include "bench/workload.h"
 

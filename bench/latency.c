@@ -141,7 +141,7 @@ static void add_ratio(const struct bench *bench, const struct summary *one,
     table_add(bench->table, &row, &ratios);
 }
 
-// What 0.2 was measured with as "WAL sync": a hundred appends in turn, with opening and closing.
+// What 0.6 was measured with as "WAL sync": a hundred appends in turn, with opening and closing.
 static void add_hundred(const struct bench *bench)
 {
     struct row row = {.name = "latency/100 in turn",

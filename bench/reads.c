@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading in process. Every event that a query finds is copied out, texts and all, into memory of
-// the caller's, for 0.2 was measured handing out copies.
+// the caller's, for 0.6 was measured handing out copies.
 #include "bench/workload.h"
 
 #include <stdio.h>
@@ -207,11 +207,11 @@ static void add_states(const struct bench *bench, struct copies *copies)
     struct question question = query_of(place.als, copies, 1000);
     question.state.entity = als_text("entity-0");
     struct row row = {.name = "reads/state of 1000", .reference = 824};
-    row.what = "fold 1,000 events (0.2: without its snapshots; 3.2 with)";
+    row.what = "fold 1,000 events (0.6: without its snapshots; 3.2 with)";
     add_question(bench, row, ask_state, &question);
 
     row = (struct row){.name = "reads/state at 500 of 1000", .reference = 4.4};
-    row.what = "fold the first 500 of 1,000 events (0.2: from a snapshot)";
+    row.what = "fold the first 500 of 1,000 events (0.6: from a snapshot)";
     question.expected = 500;
     question.state.as_of = 500;
     add_question(bench, row, ask_state, &question);

@@ -281,7 +281,7 @@ void table_put_markdown(const struct table *table, const struct machine *machine
         if (strncmp(group, row->name, len) != 0 || group[len]) {
             snprintf(group, sizeof group, "%.*s", (int)len, row->name);
             buf_printf(buf,
-                       "\n### %s\n\n| row | what is timed | median | least to most | unit | 0.2"
+                       "\n### %s\n\n| row | what is timed | median | least to most | unit | 0.6"
                        " | target reached |\n|---|---|---|---|---|---|---|\n",
                        group);
         }

@@ -40,7 +40,7 @@ struct row {
     uint64_t count; // events, calls: what one sample stands for; 0: does not apply
     enum better better;
     double target;    // 0: none
-    double reference; // what 0.2 reached in the same shape on this kind of machine; 0: unknown
+    double reference; // what 0.6 reached in the same shape on this kind of machine; 0: unknown
     double median, least, most; // table_add() fills them in
     size_t samples;
 };

@@ -26,7 +26,7 @@ struct draft_text { // where the texts of one draft are
 void draft_make(struct als_draft *draft, struct draft_text *text, const struct shape *shape,
                 uint64_t number);
 
-// `{"index":i,"data":"payload"}` of 100 entities: what the published figures of 0.2 are made of.
+// `{"index":i,"data":"payload"}` of 100 entities: what the published figures of 0.6 are made of.
 extern const struct shape shape_plain;
 // The same spread with payloads of 256 bytes.
 extern const struct shape shape_256;
