@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVENTS_IN_FLIGHT_MAX = 16384, APPENDS_IN_FLIGHT_MAX = 512, CREDITS = 8 };
+enum { EVENTS_IN_FLIGHT_MAX = 16384, APPENDS_IN_FLIGHT_MAX = 512, CREDITS = 2 };
 
 const struct shape shape_plain = {.entity = "entity-",
                                   .entities = 100,
