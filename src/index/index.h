@@ -10,10 +10,13 @@
 // type's list; about 110 an entity with its name (bench/ measures it).
 #pragma once
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/own.h"
 #include "base/str.h"
 
+struct os;
+struct os_dir;
 struct index;
 struct index_list; // the events of one entity or one type
 
@@ -100,3 +103,62 @@ err index_page(struct index *index, enum index_by by, struct index_page page,
                const struct index_list **ret_lists, size_t *ret_found, struct als_why *why);
 
 uint64_t index_bytes(const struct index *index); // memory held
+
+// ---- The cold index: the same for a sealed segment, in a file beside it (docs/formats/index.md).
+//
+// A fold over the segment: it is deleted and grows back. It is mapped, not read; what is looked up
+// touches a few lines of it, and each of its blocks is checked before its first use. Rows are the
+// segment's, 0 the first. Any number of threads.
+
+struct index_builder;
+struct index_builder *index_builder_new(void); // NULL: no memory
+void index_builder_free(struct index_builder *builder);
+AUTO_WITH(index_builder, index_builder_free)
+// Adds the next row. The slices of the event are copied where they are needed.
+err index_builder_add(struct index_builder *builder, const struct als_event *event,
+                      struct als_why *why);
+// Writes all of it to the new file `name` and syncs the file, not the directory. `identity` is the
+// segment's.
+err index_builder_write(struct index_builder *builder, struct os *os, struct os_dir *dir, str name,
+                        const uint8_t identity[static 16], struct als_why *why);
+
+struct index_file;
+// Checks the header only. ALS_NOT_FOUND; ALS_CORRUPT, also when it is another segment's;
+// ALS_FORMAT_TOO_NEW: make it anew in all three cases.
+err index_file_open(KEEPS struct os *os, struct os_dir *dir, str name,
+                    const uint8_t identity[static 16], struct index_file **ret_file,
+                    struct als_why *why);
+void index_file_close(struct index_file *file);
+AUTO_WITH(index_file, index_file_close)
+uint64_t index_file_bytes(const struct index_file *file);
+uint32_t index_file_names(const struct index_file *file, enum index_by by);
+
+// The rows of one name.
+struct index_rows {
+    str name;
+    const uint8_t *entries;                  // little-endian 32-bit row numbers, ascending
+    uint32_t count;                          // 0: the name is not there
+    als_version first_version, last_version; // of an entity's first and last row
+    als_position last;                       // position of the last row
+};
+static inline uint32_t index_row(const struct index_rows *rows, uint32_t n)
+{
+    return load_le32(rows->entries + (size_t)n * 4);
+}
+// How many of them are rows up to this one, included.
+uint32_t index_rows_to(const struct index_rows *rows, uint32_t row);
+
+// `ret_rows->count` is 0 when there is none. An error is damage: ALS_CORRUPT.
+err index_file_find(struct index_file *file, enum index_by by, str name,
+                    struct index_rows *ret_rows, struct als_why *why);
+// Names are numbered in bytewise order: the first that is not less than `name`, and the n-th.
+err index_file_seek(struct index_file *file, enum index_by by, str name, uint32_t *ret_number,
+                    struct als_why *why);
+err index_file_name(struct index_file *file, enum index_by by, uint32_t number,
+                    struct index_rows *ret_rows, struct als_why *why);
+// The rows that may have the id, most likely one or none; at most `room` are given. The caller
+// compares.
+err index_file_find_id(struct index_file *file, als_id id, uint32_t *ret_rows, size_t room,
+                       size_t *ret_found, struct als_why *why);
+// Reads all of it and checks it against itself.
+err index_file_verify(struct index_file *file, struct als_why *why);
