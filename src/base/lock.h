@@ -19,6 +19,8 @@ enum lock_rank {
     LOCK_SERVER,     // server: list of open event streams
     LOCK_HTTP,       // http: requests of a loop that are to be continued
     LOCK_STREAM,     // http: sockets of the stream loop
+    LOCK_VIEW,       // store: which parts a new view sees
+    LOCK_PART,       // store: the files of a sealed part, opened when they are first wanted
     LOCK_POOL,       // any pool of buffers; small facts of a room
     LOCK_METRICS,    // metrics: making a child of a labelled family
     LOCK_LOG,        // base: the diagnostic log

@@ -49,6 +49,11 @@ uint64_t index_pending(const struct index_list *list);
 // True at the first call with this stamp since another one.
 bool index_stamp(struct index_list *list, uint32_t stamp);
 
+// How many events of the name lie before this index; said once, before the first is reserved.
+// index_pending() and the counts do not include them.
+void index_set_before(struct index_list *list, uint64_t before);
+bool index_has_before(const struct index_list *list);
+
 // Says where the record of `position` lies, for index_record() and the ids; before it is durable,
 // too, because a later batch of the same turn may bring the same id. Positions may be set again.
 err index_place(struct index *index, als_position position, const uint8_t *record,
@@ -75,6 +80,7 @@ als_position index_find_id(struct index *index, uint64_t hash, als_position up_t
                            index_same_id *same, const void *id);
 
 str index_list_name(const struct index_list *list);
+uint64_t index_before(const struct index_list *list); // as index_set_before() said, else 0
 uint64_t index_list_count(const struct index_list *list); // published
 // How many of its events have positions up to this one.
 uint64_t index_list_count_to(const struct index_list *list, als_position base, als_position up_to);

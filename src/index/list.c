@@ -67,6 +67,23 @@ bool index_stamp(struct index_list *list, uint32_t stamp)
     return first;
 }
 
+void index_set_before(struct index_list *list, uint64_t before)
+{
+    assert(!list->has_before && index_pending(list) == 0);
+    list->before = before;
+    list->has_before = true;
+}
+
+bool index_has_before(const struct index_list *list)
+{
+    return list->has_before;
+}
+
+uint64_t index_before(const struct index_list *list)
+{
+    return list->before;
+}
+
 // The block that holds the entry; it is published.
 static const struct index_block *block_of(const struct index_list *list, uint64_t at)
 {

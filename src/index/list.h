@@ -25,7 +25,9 @@ struct index_list {
     uint32_t reserved;                // the writer's: entries of this turn
     uint32_t room;                    // the writer's: of all blocks
     uint32_t stamp;                   // the writer's
+    bool has_before;                  // the writer's
     uint8_t name_len;
+    uint64_t before; // events of the name that lie before this index
 };
 
 bool list_reserve(struct index_list *list, struct arena *arena); // false: no memory

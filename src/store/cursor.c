@@ -1,25 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cursor is one walk, or a heap of walks that are merged by position: one lane a type. All lists
-// are in order of positions, so the merge is too. Sealed segments will add lanes of their own.
+// A cursor goes through the parts of a view, from one end to the other, and within a part along one
+// lane (an entity), or along several that are merged in a heap (types), or from row to row. All
+// lists are in order of positions, so the merge is too. Parts are opened when they are reached:
+// what a query does not come to is not touched.
+//
+// Within a hot part a lane counts in positions, within a sealed one in rows plus one, so that 0 is
+// the end in both; the two are never compared with each other.
 #include "store/inside.h"
+#include "store/part.h"
 
 #include "event/event.h"
 
 #include <stdlib.h>
 
 struct lane {
-    struct index_walk walk;
-    als_position head; // the next position of this lane, and where its record lies
-    const uint8_t *record;
+    struct index_walk walk; // of a hot part
+    struct index_rows rows; // of a sealed part
+    uint32_t at;            // the n-th of `rows` is the next
+    uint64_t head;          // the next position or row + 1, 0 at the end
+    const uint8_t *record;  // of a hot part
 };
 
 struct cursor {
     enum cursor_path path;
     struct view view;
     struct cursor_bounds bounds;
-    als_position at; // CURSOR_SCAN and CURSOR_ID: the next position, 0: none
+    str entity;
+    const str *types;
+    size_t type_count;
+    als_id id;
+
+    uint32_t left;     // parts that are not done with, the open one included
+    struct part *part; // the open one
+    struct segment *segment; // when it is sealed
+    struct index_file *file;
+    // Of the open part: its positions, or rows plus one, behind `low` and up to `high`.
+    uint64_t low, high;
+    uint64_t next; // CURSOR_SCAN: the next of them, 0: none
+    struct als_event found; // CURSOR_ID
     struct lane *lanes;
     size_t lane_count, lane_room;
+    struct segment_reader *reader; // made at the first sealed part
 };
 
 struct cursor *cursor_new(void)
@@ -31,37 +52,51 @@ void cursor_free(struct cursor *cursor)
 {
     if (!cursor)
         return;
+    segment_reader_free(cursor->reader);
     free(cursor->lanes);
     free(cursor);
 }
 
-static void begin(struct cursor *cursor, enum cursor_path path, struct view view,
-                  struct cursor_bounds bounds)
+void cursor_reset(struct cursor *cursor)
 {
-    if (bounds.up_to > view.position)
-        bounds.up_to = view.position;
-    cursor->path = path;
-    cursor->view = view;
-    cursor->bounds = bounds;
-    cursor->at = 0;
-    cursor->lane_count = 0;
+    cursor->left = 0;
+    cursor->part = NULL;
+    cursor->view = (struct view){0};
+    if (cursor->reader)
+        segment_reader_reset(cursor->reader);
 }
 
-static bool within(const struct cursor *cursor, als_position position)
+// ---- Lanes of the open part
+
+static bool within(const struct cursor *cursor, uint64_t at)
 {
-    return position > cursor->bounds.after && position <= cursor->bounds.up_to;
+    return at > cursor->low && at <= cursor->high;
 }
 
-// Moves a lane to its next position within the bounds, 0 when there is none. Its record will be
-// wanted one call later: time enough to fetch it.
+static void lane_next_row(const struct cursor *cursor, struct lane *lane)
+{
+    bool descending = cursor->bounds.descending;
+    lane->head = 0;
+    if (descending ? lane->at == 0 : lane->at == lane->rows.count)
+        return;
+    uint64_t row = index_row(&lane->rows, descending ? --lane->at : lane->at++);
+    lane->head = within(cursor, row + 1) ? row + 1 : 0;
+}
+
+// Moves a lane to its next event within the bounds, 0 when there is none. A record in the log will
+// be wanted one call later: time enough to fetch it.
 static void lane_next(const struct cursor *cursor, struct lane *lane)
 {
+    if (part_is_sealed(cursor->part)) {
+        lane_next_row(cursor, lane);
+        return;
+    }
     als_position position =
         cursor->bounds.descending ? index_walk_previous(&lane->walk) : index_walk_next(&lane->walk);
     lane->head = within(cursor, position) ? position : 0;
     if (lane->head == 0)
         return;
-    lane->record = index_record(cursor->view.store->index, lane->head);
+    lane->record = index_record(cursor->part->index, lane->head);
     __builtin_prefetch(lane->record);
     __builtin_prefetch(lane->record + 64);
 }
@@ -69,7 +104,7 @@ static void lane_next(const struct cursor *cursor, struct lane *lane)
 // Whether lane a gives before lane b.
 static bool before(const struct cursor *cursor, size_t a, size_t b)
 {
-    als_position x = cursor->lanes[a].head, y = cursor->lanes[b].head;
+    uint64_t x = cursor->lanes[a].head, y = cursor->lanes[b].head;
     return cursor->bounds.descending ? x > y : x < y;
 }
 
@@ -95,44 +130,54 @@ static void sift_down(struct cursor *cursor, size_t at)
     }
 }
 
-// False: no memory. A list without events within the bounds makes no lane.
-static bool add_lane(struct cursor *cursor, const struct index_list *list)
+// A lane without events within the bounds is none.
+static err add_lane(struct cursor *cursor, struct lane *lane, struct als_why *why)
 {
-    als_position base = index_base(cursor->view.store->index);
-    als_position edge = cursor->bounds.descending ? cursor->bounds.up_to : cursor->bounds.after;
-    struct lane lane = {.walk = index_walk_from(list, base, index_list_count_to(list, base, edge))};
-    lane_next(cursor, &lane);
-    if (lane.head == 0)
-        return true;
+    lane_next(cursor, lane);
+    if (lane->head == 0)
+        return ALS_OK;
     if (cursor->lane_count == cursor->lane_room) {
         size_t room = cursor->lane_room ? cursor->lane_room * 2 : 4;
         struct lane *lanes = realloc(cursor->lanes, room * sizeof *lanes);
         if (!lanes)
-            return false;
+            return FAIL(why, ALS_NO_MEMORY, "the query cannot be opened");
         cursor->lanes = lanes;
         cursor->lane_room = room;
     }
-    cursor->lanes[cursor->lane_count++] = lane;
-    return true;
-}
-
-void cursor_over_all(struct cursor *cursor, struct view view, struct cursor_bounds bounds)
-{
-    begin(cursor, CURSOR_SCAN, view, bounds);
-    als_position first = cursor->bounds.descending ? cursor->bounds.up_to : bounds.after + 1;
-    cursor->at = within(cursor, first) ? first : 0;
-}
-
-err cursor_over_entity(struct cursor *cursor, struct view view, str entity,
-                       struct cursor_bounds bounds, struct als_why *why)
-{
-    begin(cursor, CURSOR_ENTITY, view, bounds);
-    const struct index_list *list =
-        view.store ? index_find(view.store->index, INDEX_ENTITY, entity) : NULL;
-    if (list && !add_lane(cursor, list))
-        return FAIL(why, ALS_NO_MEMORY, "the query cannot be opened");
+    cursor->lanes[cursor->lane_count++] = *lane;
     return ALS_OK;
 }
+
+static err add_list(struct cursor *cursor, const struct index_list *list, struct als_why *why)
+{
+    if (!list)
+        return ALS_OK;
+    als_position base = index_base(cursor->part->index);
+    als_position edge = cursor->bounds.descending ? cursor->high : cursor->low;
+    struct lane lane = {.walk = index_walk_from(list, base, index_list_count_to(list, base, edge))};
+    return add_lane(cursor, &lane, why);
+}
+
+static err add_rows(struct cursor *cursor, const struct index_rows *rows, struct als_why *why)
+{
+    if (rows->count == 0)
+        return ALS_OK;
+    uint64_t edge = cursor->bounds.descending ? cursor->high : cursor->low;
+    struct lane lane = {.rows = *rows,
+                        .at = edge ? index_rows_to(rows, (uint32_t)(edge - 1)) : 0};
+    return add_lane(cursor, &lane, why);
+}
+
+static err add_name(struct cursor *cursor, enum index_by by, str name, struct als_why *why)
+{
+    if (!part_is_sealed(cursor->part))
+        return add_list(cursor, index_find(cursor->part->index, by, name), why);
+    struct index_rows rows;
+    TRY(index_file_find(cursor->file, by, name, &rows, why));
+    return add_rows(cursor, &rows, why);
+}
+
+// ---- Types
 
 bool type_matches(str pattern, str type)
 {
@@ -149,57 +194,201 @@ static bool matches_any(const str *patterns, size_t count, str type)
     return false;
 }
 
+static err check_lanes(const struct cursor *cursor, str pattern, struct als_why *why)
+{
+    if (cursor->lane_count > CURSOR_TYPES_MAX)
+        return FAIL(why, ALS_INVALID_QUERY, "event_type: '%.*s' stands for more than %d types",
+                    STR(pattern), CURSOR_TYPES_MAX);
+    return ALS_OK;
+}
+
 enum { PAGE = 128 };
 
-// Adds the lanes of a prefix, but for types that an earlier pattern has given already.
-static err add_prefix(struct cursor *cursor, const str *patterns, size_t at, struct als_why *why)
+// Adds the lanes of pattern `at`, but for types that an earlier pattern has given already.
+static err add_hot_prefix(struct cursor *cursor, size_t at, struct als_why *why)
 {
-    struct index *index = cursor->view.store->index;
+    const str *patterns = cursor->types;
     struct index_page page = {.prefix = str_first(patterns[at], patterns[at].len - 1),
                               .count = PAGE};
     const struct index_list *lists[PAGE];
     for (size_t found = PAGE; found == PAGE;) {
-        TRY(index_page(index, INDEX_TYPE, page, lists, &found, why));
+        TRY(index_page(cursor->part->index, INDEX_TYPE, page, lists, &found, why));
         for (size_t i = 0; i < found; i++) {
             page.after = index_list_name(lists[i]);
-            if (matches_any(patterns, at, page.after))
-                continue;
-            if (!add_lane(cursor, lists[i]))
-                return FAIL(why, ALS_NO_MEMORY, "the query cannot be opened");
+            if (!matches_any(patterns, at, page.after))
+                TRY(add_list(cursor, lists[i], why));
         }
-        if (cursor->lane_count > CURSOR_TYPES_MAX)
-            return FAIL(why, ALS_INVALID_QUERY, "event_type: '%.*s' stands for more than %d types",
-                        STR(patterns[at]), CURSOR_TYPES_MAX);
+        TRY(check_lanes(cursor, patterns[at], why));
     }
     return ALS_OK;
 }
 
-err cursor_over_types(struct cursor *cursor, struct view view, const str *types, size_t count,
-                      struct cursor_bounds bounds, struct als_why *why)
+static err add_sealed_prefix(struct cursor *cursor, size_t at, struct als_why *why)
 {
-    begin(cursor, CURSOR_TYPE, view, bounds);
-    for (size_t i = 0; view.store && i < count; i++) {
-        if (str_ends(types[i], S("*"))) {
-            TRY(add_prefix(cursor, types, i, why));
-            continue;
-        }
-        const struct index_list *list = index_find(view.store->index, INDEX_TYPE, types[i]);
-        if (list && !matches_any(types, i, types[i]) && !add_lane(cursor, list))
-            return FAIL(why, ALS_NO_MEMORY, "the query cannot be opened");
+    struct index_file *file = cursor->file;
+    str prefix = str_first(cursor->types[at], cursor->types[at].len - 1);
+    uint32_t number, count = index_file_names(file, INDEX_TYPE);
+    TRY(index_file_seek(file, INDEX_TYPE, prefix, &number, why));
+    for (; number < count; number++) {
+        struct index_rows rows;
+        TRY(index_file_name(file, INDEX_TYPE, number, &rows, why));
+        if (!str_starts(rows.name, prefix))
+            break;
+        if (!matches_any(cursor->types, at, rows.name))
+            TRY(add_rows(cursor, &rows, why));
+        TRY(check_lanes(cursor, cursor->types[at], why));
+    }
+    return ALS_OK;
+}
+
+static err add_types(struct cursor *cursor, struct als_why *why)
+{
+    for (size_t i = 0; i < cursor->type_count; i++) {
+        str pattern = cursor->types[i];
+        if (str_ends(pattern, S("*")))
+            TRY(part_is_sealed(cursor->part) ? add_sealed_prefix(cursor, i, why)
+                                             : add_hot_prefix(cursor, i, why));
+        else if (!matches_any(cursor->types, i, pattern))
+            TRY(add_name(cursor, INDEX_TYPE, pattern, why));
     }
     for (size_t at = cursor->lane_count / 2; at-- > 0;)
         sift_down(cursor, at);
     return ALS_OK;
 }
 
-void cursor_over_id(struct cursor *cursor, struct view view, als_id id, struct cursor_bounds bounds)
+// ---- Parts
+
+// Which rows, plus one, of a sealed part lie within the bounds.
+static err find_rows(struct cursor *cursor, struct als_why *why)
 {
-    begin(cursor, CURSOR_ID, view, bounds);
-    if (!view.store)
-        return;
-    als_position position = index_find_id(view.store->index, store_hash_id(view.store, id),
-                                          cursor->bounds.up_to, same_id, &id);
-    cursor->at = within(cursor, position) ? position : 0;
+    struct part *part = cursor->part;
+    const struct cursor_bounds *bounds = &cursor->bounds;
+    uint32_t low = 0, high = (uint32_t)part->facts.rows;
+    if (bounds->after >= part->facts.first)
+        TRY(segment_row_of(cursor->segment, bounds->after + 1, &low, why));
+    if (bounds->up_to < part->facts.last)
+        TRY(segment_row_of(cursor->segment, bounds->up_to + 1, &high, why));
+    cursor->low = low;
+    cursor->high = high;
+    return ALS_OK;
+}
+
+static err find_bounds(struct cursor *cursor, uint32_t at, struct als_why *why)
+{
+    if (part_is_sealed(cursor->part)) {
+        TRY(part_segment(cursor->part, &cursor->segment, why));
+        TRY(part_file(cursor->part, &cursor->file, why));
+        if (!cursor->reader)
+            cursor->reader = segment_reader_new();
+        return cursor->reader ? find_rows(cursor, why)
+                              : FAIL(why, ALS_NO_MEMORY, "the query cannot be opened");
+    }
+    als_position first = cursor->part->first;
+    cursor->low = cursor->bounds.after < first ? first - 1 : cursor->bounds.after;
+    cursor->high = parts_last(cursor->view.parts, at, cursor->bounds.up_to);
+    return ALS_OK;
+}
+
+static err open_part(struct cursor *cursor, uint32_t at, struct als_why *why)
+{
+    cursor->part = cursor->view.parts->items[at];
+    cursor->lane_count = 0;
+    cursor->next = 0;
+    TRY(find_bounds(cursor, at, why));
+    uint64_t first = cursor->bounds.descending ? cursor->high : cursor->low + 1;
+    switch (cursor->path) {
+    case CURSOR_SCAN:
+        cursor->next = within(cursor, first) ? first : 0;
+        return ALS_OK;
+    case CURSOR_ENTITY:
+        return add_name(cursor, INDEX_ENTITY, cursor->entity, why);
+    case CURSOR_TYPE:
+        return add_types(cursor, why);
+    case CURSOR_ID:
+        break;
+    }
+    struct id_question question = {.id = cursor->id,
+                                   .hash = store_hash_id(cursor->view.store, cursor->id),
+                                   .up_to = cursor->bounds.up_to};
+    TRY(part_find_id(cursor->part, question, cursor->reader, &cursor->found, why));
+    cursor->next = cursor->found.position > cursor->bounds.after ? 1 : 0;
+    return ALS_OK;
+}
+
+// Whether the part may hold anything within the bounds.
+static bool concerns(const struct cursor *cursor, uint32_t at)
+{
+    const struct part *part = cursor->view.parts->items[at];
+    const struct cursor_bounds *bounds = &cursor->bounds;
+    als_position last = parts_last(cursor->view.parts, at, cursor->view.position);
+    if (part->first > bounds->up_to || last <= bounds->after)
+        return false;
+    bool untimely = part_is_sealed(part) && bounds->timed &&
+                    (part->facts.greatest_us < bounds->since_us ||
+                     part->facts.least_us > bounds->until_us);
+    return !untimely;
+}
+
+// Opens the next part that concerns the cursor; `part` is NULL when there is none.
+static err next_part(struct cursor *cursor, struct als_why *why)
+{
+    bool first = cursor->part == NULL;
+    if (!first)
+        cursor->left--;
+    cursor->part = NULL;
+    for (; cursor->left; cursor->left--) {
+        uint32_t count = cursor->view.parts->count;
+        uint32_t at = cursor->bounds.descending ? cursor->left - 1 : count - cursor->left;
+        if (!concerns(cursor, at))
+            continue;
+        err code = open_part(cursor, at, why);
+        if (code != ALS_OK)
+            cursor_reset(cursor);
+        return code;
+    }
+    return ALS_OK;
+}
+
+static err begin(struct cursor *cursor, enum cursor_path path, struct view view,
+                 struct cursor_bounds bounds, struct als_why *why)
+{
+    if (bounds.up_to > view.position)
+        bounds.up_to = view.position;
+    cursor->path = path;
+    cursor->view = view;
+    cursor->bounds = bounds;
+    cursor->left = view.store ? view.parts->count : 0;
+    cursor->part = NULL;
+    return next_part(cursor, why);
+}
+
+err cursor_over_all(struct cursor *cursor, struct view view, struct cursor_bounds bounds,
+                    struct als_why *why)
+{
+    return begin(cursor, CURSOR_SCAN, view, bounds, why);
+}
+
+err cursor_over_entity(struct cursor *cursor, struct view view, str entity,
+                       struct cursor_bounds bounds, struct als_why *why)
+{
+    cursor->entity = entity;
+    return begin(cursor, CURSOR_ENTITY, view, bounds, why);
+}
+
+err cursor_over_types(struct cursor *cursor, struct view view, const str *types, size_t count,
+                      struct cursor_bounds bounds, struct als_why *why)
+{
+    cursor->types = types;
+    cursor->type_count = count;
+    return begin(cursor, CURSOR_TYPE, view, bounds, why);
+}
+
+err cursor_over_id(struct cursor *cursor, struct view view, als_id id, struct cursor_bounds bounds,
+                   struct als_why *why)
+{
+    cursor->id = id;
+    bounds.descending = true; // the newest parts are the cheapest to ask
+    return begin(cursor, CURSOR_ID, view, bounds, why);
 }
 
 enum cursor_path cursor_path(const struct cursor *cursor)
@@ -207,34 +396,62 @@ enum cursor_path cursor_path(const struct cursor *cursor)
     return cursor->path;
 }
 
-static als_position next_in_order(struct cursor *cursor, const uint8_t **ret_record)
+// ---- Walking
+
+static err read_at(struct cursor *cursor, uint64_t at, const uint8_t *record,
+                   struct als_event *ret_event, struct als_why *why)
 {
-    als_position position = cursor->at;
-    if (position == 0)
-        return 0;
-    als_position following = cursor->bounds.descending ? position - 1 : position + 1;
-    cursor->at = cursor->path == CURSOR_SCAN && within(cursor, following) ? following : 0;
-    *ret_record = index_record(cursor->view.store->index, position);
-    return position;
+    struct part *part = cursor->part;
+    if (part_is_sealed(part))
+        TRY(segment_read(cursor->reader, cursor->segment, (uint32_t)(at - 1), ret_event, why));
+    else
+        record_decode(record ? record : index_record(part->index, at), at, ret_event);
+    ret_event->tenant = store_tenant(cursor->view.store);
+    return ALS_OK;
 }
 
-static als_position next_of_lanes(struct cursor *cursor, const uint8_t **ret_record)
+static err next_in_order(struct cursor *cursor, struct als_event *ret_event, struct als_why *why)
 {
-    if (cursor->lane_count == 0)
-        return 0;
+    uint64_t at = cursor->next;
+    if (cursor->path == CURSOR_ID) {
+        cursor->next = 0;
+        cursor->left = 1; // an id is found once
+        *ret_event = cursor->found;
+        return ALS_OK;
+    }
+    uint64_t following = cursor->bounds.descending ? at - 1 : at + 1;
+    cursor->next = within(cursor, following) ? following : 0;
+    return read_at(cursor, at, NULL, ret_event, why);
+}
+
+static err next_of_lanes(struct cursor *cursor, struct als_event *ret_event, struct als_why *why)
+{
     struct lane *first = &cursor->lanes[0];
-    als_position position = first->head;
-    *ret_record = first->record;
+    TRY(read_at(cursor, first->head, first->record, ret_event, why));
     lane_next(cursor, first);
     if (first->head == 0)
         *first = cursor->lanes[--cursor->lane_count];
     if (cursor->lane_count > 1)
         sift_down(cursor, 0);
-    return position;
+    return ALS_OK;
 }
 
-als_position cursor_next(struct cursor *cursor, const uint8_t **ret_record)
+static bool part_has_more(const struct cursor *cursor)
 {
-    bool in_order = cursor->path == CURSOR_SCAN || cursor->path == CURSOR_ID;
-    return in_order ? next_in_order(cursor, ret_record) : next_of_lanes(cursor, ret_record);
+    return cursor->next != 0 || cursor->lane_count > 0;
+}
+
+err cursor_next(struct cursor *cursor, struct als_event *ret_event, struct als_why *why)
+{
+    while (cursor->part && !part_has_more(cursor))
+        TRY(next_part(cursor, why));
+    if (!cursor->part) {
+        ret_event->position = 0;
+        return ALS_OK;
+    }
+    err code = cursor->next ? next_in_order(cursor, ret_event, why)
+                            : next_of_lanes(cursor, ret_event, why);
+    if (code != ALS_OK)
+        cursor_reset(cursor);
+    return code;
 }

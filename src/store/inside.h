@@ -5,6 +5,8 @@
 #include "base/limits.h"
 #include "index/index.h"
 #include "store/log.h"
+#include "store/manifest.h"
+#include "store/part.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -25,22 +27,40 @@ struct watches {
 
 struct store {
     struct os *os;
+    struct os_dir *dir;          // the caller's
+    struct os_dir *segments_dir; // made at the first seal
     struct store_options options;
     char tenant[TENANT_BYTES_MAX];
+    uint64_t seed; // of all hashes of names and ids in memory
 
     struct mailbox mailbox;
     struct watches watches;
-    struct index *index;
+
+    struct lock view_lock;           // guards the next two
+    struct parts *parts;             // what a new view sees; the last part is the writer's
+    struct part *hot;                // all hot parts that live
+    _Atomic als_position log_needed; // the first position that one of them has in the log
+    _Atomic als_position sealed;     // everything up to here is in the manifest
+
+    struct manifest *manifest;   // the sealer's
+    struct segment_cache *cache; // the options' or the store's own
 
     _Atomic als_position position; // published
+    _Atomic uint64_t entities, types; // names with a published event
     _Atomic uint32_t views;        // pinned
     _Atomic bool failed;           // the log takes no more
     _Atomic bool unsettled;        // appended since the last settle
 
     // The writer's.
     struct store_log *log;
+    struct part *filling;      // the last part, which it fills; the list has the reference
+    uint64_t filled_bytes;     // of records in it
+    als_position trimmed;      // the log was told to let go of what is up to here
+    struct cursor *cursor;     // for explaining conflicts
+    struct segment_reader *reader; // for ids that were stored before
     int64_t recorded_us; // of the last batch
     als_position next;   // the position that the next event of this turn gets
+    struct view turn;    // pinned for the turn: what lies before the part that is filled
     uint32_t stamp;      // of the append that is being judged
     struct append *turn_appends[TURN_BATCHES_MAX];
     struct log_record turn_records[TURN_BATCHES_MAX];
@@ -59,7 +79,22 @@ void judge_undo(struct append *append);
 // Fills in which events got in between, once all of the turn is published.
 void judge_explain(struct store *store, struct append *append);
 
-bool same_id(const uint8_t *record, const void *id);
+// view.c: new views see a list with `removed` parts from `first` on (NULL: at the end) replaced by
+// `added`, or by nothing.
+err store_replace(struct store *store, const struct part *first, uint32_t removed,
+                  struct part *added, struct als_why *why);
+
+// recover.c: the segments that the manifest has, then the log behind them.
+err recover(struct store *store, struct store_report *ret_report, struct als_why *why);
+// What both recovery and a turn do with an event: its lists, and what came before this part.
+err find_list(struct store *store, enum index_by by, str name, uint64_t hash,
+              struct index_list **ret_list, struct als_why *why);
+// Ends the part that is being filled when it is full, and begins the next. For want of memory it
+// goes on with the old one.
+void roll_when_full(struct store *store);
+// The event's names are counted: the caller is about to publish it.
+void count_names(struct store *store, const struct index_list *entity,
+                 const struct index_list *type);
 
 // watch.c
 void watches_tell(struct store *store, als_position position);

@@ -11,14 +11,20 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/lock.h"
 #include "base/own.h"
 #include "base/str.h"
 
 struct os;
 struct os_dir;
+struct part;
+struct segment;
+struct segment_cache;
+struct segment_facts;
 struct store;
 struct store_log;
+struct parts;
 
 // ---- Life
 
@@ -36,11 +42,16 @@ struct store_options {
     str tenant;
     enum store_sync sync;
     uint64_t wal_file_bytes;
+    uint64_t seal_bytes;  // records of about so many bytes become one segment; 0: the default
+    uint64_t seal_events; // or so many events; 0: the default
+    int zstd_level;       // of segments; 0: the default
+    KEEPS struct segment_cache *cache; // pages of segments; NULL: a small one of the store's own
     struct store_calls calls;
 };
 
 struct store_report { // what opening found
     uint64_t events;
+    uint64_t segments;
     uint64_t torn_bytes; // cut off the end of the log
     bool rewritten;      // the log's end was copied to a new file
 };
@@ -66,7 +77,8 @@ struct append_event {
 
     struct index_list *entity, *type; // the writer's
     als_position position;            // results
-    const uint8_t *record;
+    als_version version;
+    int64_t timestamp_us;
 };
 #define STORE_ANY_VERSION INT64_MIN
 
@@ -76,6 +88,14 @@ struct append_condition {
 };
 
 enum { APPEND_BETWEEN_MAX = 10 };
+
+struct append_between { // an event that got in between
+    als_position position;
+    als_version version;
+    als_id id;
+    uint8_t type_len;
+    char type[TYPE_BYTES_MAX];
+};
 
 // One append on its way: an encoded batch with what was demanded, and in the end its fate. The
 // caller owns it and lends it to the store from store_post() until `done`.
@@ -92,14 +112,14 @@ struct append {
 
     err code;
     struct als_why why;
-    bool duplicate; // stored before: the events' positions and records are those of then
+    bool duplicate; // stored before: positions, versions and times are those of then
     als_position first;
     int64_t recorded_us;
     uint32_t index; // of the event or condition that was refused
     als_version actual_version;
     uint64_t between_total; // ALS_VERSION_CONFLICT, ALS_CONDITION_FAILED
     uint32_t between_count;
-    als_position between[APPEND_BETWEEN_MAX]; // newest first
+    struct append_between between[APPEND_BETWEEN_MAX]; // newest first
 };
 
 uint64_t store_hash_name(const struct store *store, str name);
@@ -124,12 +144,21 @@ err store_settle(struct store *store, struct als_why *why);
 bool store_is_settled(const struct store *store); // any thread
 bool store_has_failed(const struct store *store); // any thread
 
+// ---- Sealing. Threads: one at a time, beside the writer.
+
+// Turns the oldest stretch of the log that is closed into a segment: written, synced, read back and
+// compared before the manifest has it. *ret_sealed says whether there was one. What fails leaves
+// everything as it was, and may be tried again.
+err store_seal(struct store *store, bool *ret_sealed, struct als_why *why);
+bool store_wants_seal(struct store *store); // any thread
+
 // ---- Reading
 
-// What one reader sees: everything up to `position`. A plain value; while it is pinned the records
-// that it leads to stay where they are.
+// What one reader sees: everything up to `position`, in parts that stay as they are while it is
+// pinned. A plain value.
 struct view {
     struct store *store; // NULL: a tenant without a store, which has no events
+    struct parts *parts;
     als_position position;
 };
 struct view view_pin(struct store *store); // NULL is accepted
@@ -143,38 +172,40 @@ struct cursor_bounds {
     als_position after; // positions behind this
     als_position up_to; // and up to this; at most the view's
     bool descending;
+    // Whole segments without a timestamp in here may be left out; others are not filtered.
+    bool timed;
+    int64_t since_us, until_us;
 };
 
-// Walks records of a view in order of positions. The memory is the cursor's own and kept over
-// _reset; one thread.
+// Walks events of a view in order of positions. The memory is the cursor's own and kept over
+// its next opening; one thread. Names are the caller's while it walks.
 struct cursor;
 struct cursor *cursor_new(void); // NULL: no memory
 void cursor_free(struct cursor *cursor);
 AUTO_WITH(cursor, cursor_free)
 
-void cursor_over_all(struct cursor *cursor, struct view view, struct cursor_bounds bounds);
-err cursor_over_entity(struct cursor *cursor, struct view view, str entity,
+err cursor_over_all(struct cursor *cursor, struct view view, struct cursor_bounds bounds,
+                    struct als_why *why);
+err cursor_over_entity(struct cursor *cursor, struct view view, KEEPS str entity,
                        struct cursor_bounds bounds, struct als_why *why);
 // Any of the types; one that ends in '*' is a prefix.
-err cursor_over_types(struct cursor *cursor, struct view view, const str *types, size_t count,
+err cursor_over_types(struct cursor *cursor, struct view view, KEEPS const str *types, size_t count,
                       struct cursor_bounds bounds, struct als_why *why);
-void cursor_over_id(struct cursor *cursor, struct view view, als_id id,
-                    struct cursor_bounds bounds);
+err cursor_over_id(struct cursor *cursor, struct view view, als_id id, struct cursor_bounds bounds,
+                   struct als_why *why);
 // Whether a type is the pattern, or begins with what stands before the pattern's trailing '*'.
 bool type_matches(str pattern, str type);
 
 enum cursor_path cursor_path(const struct cursor *cursor);
-// The next position, 0 at the end; `*ret_record` is its record.
-als_position cursor_next(struct cursor *cursor, const uint8_t **ret_record);
-
-// The record of a position that the view has.
-const uint8_t *view_record(struct view view, als_position position);
-// The number of events of an entity, which is its version.
-als_version view_version(struct view view, str entity);
+// The next event; position 0 at the end. The slices live until the cursor's next call. What is
+// sealed may be damaged: ALS_CORRUPT, and the cursor is at its end.
+err cursor_next(struct cursor *cursor, struct als_event *ret_event, struct als_why *why);
+// Lets go of what the last event needed. Before the view is unpinned.
+void cursor_reset(struct cursor *cursor);
 
 enum store_names_of { STORE_ENTITIES, STORE_TYPES };
 struct store_name {
-    str name;
+    str name; // lives as long as the view
     uint64_t count;
     als_position last;
 };
@@ -182,9 +213,21 @@ struct store_name {
 err view_names(struct view view, enum store_names_of of, str prefix, str after,
                struct store_name *ret_names, size_t count, size_t *ret_found, struct als_why *why);
 
+// What of a view is sealed, oldest first.
+struct store_segment {
+    const struct segment_facts *facts;
+    struct part *part;
+};
+size_t view_segments(struct view view, struct store_segment *ret_segments, size_t room);
+als_position view_sealed(struct view view); // everything up to here is in segments
+// The open segment of a part; it lives as long as the view.
+err view_segment(struct view view, struct part *part, struct segment **ret_segment,
+                 struct als_why *why);
+
 struct store_stat {
     uint64_t events, entities, types;
     uint64_t wal_files, wal_bytes, wal_bytes_allocated, wal_syncs, wal_sync_ns;
+    uint64_t segments, segment_bytes, sealed; // files, their bytes, positions in them
     uint64_t index_bytes;
     uint64_t waiting;
 };

@@ -1,62 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
+// A view is the list of parts and the published position, taken together under one short lock. The
+// writer puts a new part into the list before it publishes a position in it, so the list of a view
+// covers the view's position.
 #include "store/inside.h"
+#include "store/part.h"
+
+#include <assert.h>
 
 struct view view_pin(struct store *store)
 {
     if (!store)
-        return (struct view){NULL, 0};
-    atomic_fetch_add(&store->views, 1);
-    return (struct view){store, store_position(store)};
+        return (struct view){0};
+    lock_take(&store->view_lock);
+    struct view view = {store, store->parts, store_position(store)};
+    atomic_fetch_add_explicit(&view.parts->refs, 1, memory_order_relaxed);
+    lock_release(&store->view_lock);
+    atomic_fetch_add_explicit(&store->views, 1, memory_order_relaxed);
+    return view;
 }
 
 void view_unpin(struct view view)
 {
-    if (view.store)
-        atomic_fetch_sub(&view.store->views, 1);
+    if (!view.store)
+        return;
+    parts_unref(view.parts);
+    atomic_fetch_sub_explicit(&view.store->views, 1, memory_order_release);
 }
 
-const uint8_t *view_record(struct view view, als_position position)
+err store_replace(struct store *store, const struct part *first, uint32_t removed,
+                  struct part *added, struct als_why *why)
 {
-    return index_record(view.store->index, position);
-}
-
-als_version view_version(struct view view, str entity)
-{
-    const struct index_list *list =
-        view.store ? index_find(view.store->index, INDEX_ENTITY, entity) : NULL;
-    return list ? index_list_count_to(list, index_base(view.store->index), view.position) : 0;
-}
-
-enum { PAGE = 128 };
-
-// A name whose first event is behind the view does not exist for it.
-static bool name_in_view(struct view view, const struct index_list *list, struct store_name *name)
-{
-    als_position base = index_base(view.store->index);
-    uint64_t count = index_list_count_to(list, base, view.position);
-    if (count == 0)
-        return false;
-    struct index_walk walk = index_walk_from(list, base, count);
-    *name = (struct store_name){
-        .name = index_list_name(list), .count = count, .last = index_walk_previous(&walk)};
-    return true;
-}
-
-err view_names(struct view view, enum store_names_of of, str prefix, str after,
-               struct store_name *ret_names, size_t count, size_t *ret_found, struct als_why *why)
-{
-    enum index_by by = of == STORE_ENTITIES ? INDEX_ENTITY : INDEX_TYPE;
-    struct index_page page = {.prefix = prefix, .after = after};
-    const struct index_list *lists[PAGE];
-    size_t found = 0, got = page.count = PAGE;
-    while (view.store && found < count && got == page.count) {
-        page.count = count - found < PAGE ? count - found : PAGE;
-        TRY(index_page(view.store->index, by, page, lists, &got, why));
-        for (size_t i = 0; i < got; i++) {
-            page.after = index_list_name(lists[i]);
-            found += name_in_view(view, lists[i], &ret_names[found]);
-        }
-    }
-    *ret_found = found;
+    lock_take(&store->view_lock);
+    struct parts *old = store->parts;
+    uint32_t at = 0;
+    while (at < old->count && old->items[at] != first)
+        at++;
+    struct parts *parts = parts_replace(old, at, removed, added);
+    if (parts)
+        store->parts = parts;
+    lock_release(&store->view_lock);
+    if (!parts)
+        return FAIL(why, ALS_NO_MEMORY, "a list of %u parts", old->count + 1);
+    parts_unref(old); // not under the lock: what dies may take it
     return ALS_OK;
+}
+
+size_t view_segments(struct view view, struct store_segment *ret_segments, size_t room)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; view.store && i < view.parts->count; i++) {
+        struct part *part = view.parts->items[i];
+        if (!part_is_sealed(part))
+            break;
+        if (count < room)
+            ret_segments[count] = (struct store_segment){&part->facts, part};
+        count++;
+    }
+    return count;
+}
+
+als_position view_sealed(struct view view)
+{
+    if (!view.store)
+        return 0;
+    for (uint32_t i = 0; i < view.parts->count; i++)
+        if (!part_is_sealed(view.parts->items[i]))
+            return view.parts->items[i]->first - 1;
+    assert(!"the last part is hot");
+    return 0;
+}
+
+err view_segment(struct view view, struct part *part, struct segment **ret_segment,
+                 struct als_why *why)
+{
+    (void)view; // it is what keeps the part
+    return part_segment(part, ret_segment, why);
 }

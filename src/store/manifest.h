@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which segments exist: a log of changes to the list of them, in a directory of its own beside the
+// log of events and of the same make (wal.h), so the same care and the same tests keep it whole.
+// Format: docs/formats/manifest.md.
+// Threads: one at a time.
+#pragma once
+
+#include "base/err.h"
+#include "base/own.h"
+#include "segment/segment.h"
+
+struct os;
+struct os_dir;
+struct manifest;
+
+// A segment as the manifest knows it. Its generation is its number: no two segments of a store
+// ever have the same.
+struct manifest_entry {
+    struct segment_facts facts;
+    uint64_t new_types; // types whose first event is in it
+};
+
+// Opens what is there; a store that has never sealed has no manifest, and none is made.
+err manifest_open(KEEPS struct os *os, KEEPS struct os_dir *dir, str tenant,
+                  struct manifest **ret_manifest, struct als_why *why);
+void manifest_close(struct manifest *manifest);
+AUTO_WITH(manifest, manifest_close)
+
+// The segments that exist, by position.
+const struct manifest_entry *manifest_entries(const struct manifest *manifest, size_t *ret_count);
+// A number that no segment has had.
+uint64_t manifest_generation(const struct manifest *manifest);
+
+// Replaces `removed` entries from `at` on by those that were added (by position, in the same
+// stretch). Durable when it returns. ALS_STORAGE_FULL, ALS_NO_MEMORY: nothing happened.
+// ALS_STORAGE_FAILED: the outcome is unknown and the manifest takes no more changes.
+struct manifest_change {
+    size_t at, removed;
+    const struct manifest_entry *added;
+    size_t added_count;
+};
+err manifest_commit(struct manifest *manifest, const struct manifest_change *change,
+                    struct als_why *why);

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parts live as long as a list has them, and lists as long as a view or the store has them. A hot
+// part that dies gives back its index and lets go of its stretch of the log; a sealed one that was
+// replaced takes its files with it.
+#include "store/part.h"
+
+#include "base/mutant.h"
+#include "event/event.h"
+#include "os/os.h"
+#include "store/inside.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct part *part_new(struct store *store, als_position first)
+{
+    struct part *part = calloc(1, sizeof *part);
+    if (!part)
+        return NULL;
+    atomic_store(&part->refs, 1);
+    part->store = store;
+    part->first = first;
+    lock_init(&part->open_lock, LOCK_PART);
+    return part;
+}
+
+static void link_hot(struct store *store, struct part *part)
+{
+    lock_take(&store->view_lock);
+    part->next_hot = store->hot;
+    if (store->hot)
+        store->hot->prior_hot = part;
+    store->hot = part;
+    lock_release(&store->view_lock);
+}
+
+// What the log must keep is what the parts that live still read from it.
+static void unlink_hot(struct store *store, struct part *part)
+{
+    lock_take(&store->view_lock);
+    if (part->next_hot)
+        part->next_hot->prior_hot = part->prior_hot;
+    if (part->prior_hot)
+        part->prior_hot->next_hot = part->next_hot;
+    else
+        store->hot = part->next_hot;
+    als_position needed = UINT64_MAX;
+    for (const struct part *hot = store->hot; hot; hot = hot->next_hot)
+        needed = hot->first < needed ? hot->first : needed;
+    atomic_store(&store->log_needed, needed);
+    lock_release(&store->view_lock);
+}
+
+struct part *part_new_hot(struct store *store, als_position first)
+{
+    AUTO(part) part = part_new(store, first);
+    if (!part)
+        return NULL;
+    part->index = index_new(first, store->seed);
+    if (!part->index)
+        return NULL;
+    link_hot(store, part);
+    return MOVE(part);
+}
+
+struct part *part_new_sealed(struct store *store, const struct segment_facts *facts,
+                             uint64_t new_types)
+{
+    struct part *part = part_new(store, facts->first);
+    if (!part)
+        return NULL;
+    part->facts = *facts;
+    part->new_types = new_types;
+    return part;
+}
+
+struct part *part_ref(struct part *part)
+{
+    atomic_fetch_add_explicit(&part->refs, 1, memory_order_relaxed);
+    return part;
+}
+
+// A file that stays behind is found by the next opening: the manifest does not know it.
+static void remove_files(const struct part *part)
+{
+    char space[PART_NAME_MAX];
+    struct store *store = part->store;
+    (void)store->os->dir_unlink(store->segments_dir, part_name(&part->facts, ".idx", space), NULL);
+    (void)store->os->dir_unlink(store->segments_dir, part_name(&part->facts, ".parquet", space),
+                                NULL);
+}
+
+void part_unref(struct part *part)
+{
+    if (!part || atomic_fetch_sub(&part->refs, 1) != 1)
+        return;
+    if (part->index) {
+        unlink_hot(part->store, part);
+        index_free(part->index);
+    }
+    index_file_close(part->file);
+    segment_close(part->segment);
+    if (atomic_load(&part->dropped))
+        remove_files(part);
+    lock_deinit(&part->open_lock);
+    free(part);
+}
+
+str part_name(const struct segment_facts *facts, const char *suffix,
+              char space[static PART_NAME_MAX])
+{
+    int len = snprintf(space, PART_NAME_MAX, "%016llx-%016llx-%08llx%s",
+                       (unsigned long long)facts->first, (unsigned long long)facts->last,
+                       (unsigned long long)facts->generation, suffix);
+    return (str){space, (size_t)len};
+}
+
+// ---- Opening
+
+static err open_segment(struct part *part, struct segment **ret_segment, struct als_why *why)
+{
+    struct store *store = part->store;
+    char space[PART_NAME_MAX];
+    str name = part_name(&part->facts, ".parquet", space);
+    AUTO(segment) segment = NULL;
+    TRY(segment_open(store->os, store->segments_dir, name, store->cache, &segment, why));
+    if (memcmp(segment_facts(segment)->identity, part->facts.identity,
+               sizeof part->facts.identity) != 0)
+        return FAIL(why, ALS_CORRUPT, "segment %.*s is not the one that the manifest names",
+                    STR(name));
+    *ret_segment = MOVE(segment);
+    return ALS_OK;
+}
+
+err part_segment(struct part *part, struct segment **ret_segment, struct als_why *why)
+{
+    assert(part_is_sealed(part));
+    struct segment *segment = atomic_load_explicit(&part->segment, memory_order_acquire);
+    if (!segment) {
+        lock_take(&part->open_lock);
+        segment = atomic_load(&part->segment);
+        err code = segment ? ALS_OK : open_segment(part, &segment, why);
+        atomic_store_explicit(&part->segment, segment, memory_order_release);
+        lock_release(&part->open_lock);
+        TRY(code);
+    }
+    *ret_segment = segment;
+    return ALS_OK;
+}
+
+static err add_row(void *context, const struct als_event *event, struct als_why *why)
+{
+    return index_builder_add(context, event, why);
+}
+
+// The index grows back from the segment it belongs to.
+static err make_index(struct part *part, str name, struct als_why *why)
+{
+    struct store *store = part->store;
+    char space[PART_NAME_MAX];
+    uint64_t random;
+    AUTO(index_builder) builder = index_builder_new();
+    if (!builder)
+        return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
+    AUTO(segment) segment = NULL; // of its own: whoever opens an index holds the part's lock
+    TRY(open_segment(part, &segment, why));
+    TRY(segment_verify(segment, add_row, builder, why));
+    store->os->entropy(store->os, &random, sizeof random);
+    int len = snprintf(space, sizeof space, "%.*s-%016llx.new", (int)(name.len - 4), name.ptr,
+                       (unsigned long long)random);
+    str temporary = {space, (size_t)len};
+    TRY(index_builder_write(builder, store->os, store->segments_dir, temporary,
+                            part->facts.identity, why));
+    TRY(store->os->dir_rename(store->segments_dir, temporary, name, why));
+    return store->os->dir_sync(store->segments_dir, why);
+}
+
+static err open_index(struct part *part, struct index_file **ret_file, struct als_why *why)
+{
+    struct store *store = part->store;
+    char space[PART_NAME_MAX];
+    str name = part_name(&part->facts, ".idx", space);
+    err code = index_file_open(store->os, store->segments_dir, name, part->facts.identity, ret_file,
+                               why);
+    if (code != ALS_NOT_FOUND && code != ALS_CORRUPT && code != ALS_FORMAT_TOO_NEW)
+        return code;
+    TRY(make_index(part, name, why));
+    return index_file_open(store->os, store->segments_dir, name, part->facts.identity, ret_file,
+                           why);
+}
+
+err part_file(struct part *part, struct index_file **ret_file, struct als_why *why)
+{
+    assert(part_is_sealed(part));
+    struct index_file *file = atomic_load_explicit(&part->file, memory_order_acquire);
+    if (!file) {
+        lock_take(&part->open_lock);
+        file = atomic_load(&part->file);
+        err code = file ? ALS_OK : open_index(part, &file, why);
+        atomic_store_explicit(&part->file, file, memory_order_release);
+        lock_release(&part->open_lock);
+        TRY(code);
+    }
+    *ret_file = file;
+    return ALS_OK;
+}
+
+// ---- Lists
+
+struct parts *parts_of(struct part *const *items, uint32_t count)
+{
+    struct parts *parts = malloc(sizeof *parts + count * sizeof parts->items[0]);
+    if (!parts) {
+        for (uint32_t i = 0; i < count; i++)
+            part_unref(items[i]);
+        return NULL;
+    }
+    atomic_init(&parts->refs, 1);
+    parts->count = count;
+    if (count)
+        memcpy(parts->items, items, count * sizeof items[0]);
+    return parts;
+}
+
+struct parts *parts_replace(const struct parts *old, uint32_t at, uint32_t removed,
+                            struct part *added)
+{
+    uint32_t old_count = old ? old->count : 0;
+    assert(at + removed <= old_count);
+    uint32_t count = old_count - removed + (added ? 1 : 0);
+    struct parts *parts = malloc(sizeof *parts + count * sizeof parts->items[0]);
+    if (!parts)
+        return NULL;
+    atomic_init(&parts->refs, 1);
+    parts->count = 0;
+    for (uint32_t i = 0; i < at; i++)
+        parts->items[parts->count++] = part_ref(old->items[i]);
+    if (added)
+        parts->items[parts->count++] = part_ref(added);
+    for (uint32_t i = at + removed; i < old_count; i++)
+        parts->items[parts->count++] = part_ref(old->items[i]);
+    assert(parts->count == count);
+    return parts;
+}
+
+void parts_unref(struct parts *parts)
+{
+    if (!parts || atomic_fetch_sub(&parts->refs, 1) != 1)
+        return;
+    for (uint32_t i = 0; i < parts->count; i++)
+        part_unref(parts->items[i]);
+    free(parts);
+}
+
+// ---- Looking
+
+err parts_version(const struct parts *parts, uint32_t end, str entity, als_version *ret_version,
+                  struct als_why *why)
+{
+    for (uint32_t i = end; i-- > 0;) {
+        struct part *part = parts->items[i];
+        if (!part_is_sealed(part)) {
+            const struct index_list *list = index_find(part->index, INDEX_ENTITY, entity);
+            if (!list)
+                continue;
+            *ret_version = index_before(list) + index_list_count(list);
+            return ALS_OK;
+        }
+        struct index_rows rows;
+        struct index_file *file;
+        TRY(part_file(part, &file, why));
+        TRY(index_file_find(file, INDEX_ENTITY, entity, &rows, why));
+        if (rows.count == 0)
+            continue;
+        *ret_version = rows.last_version;
+        return ALS_OK;
+    }
+    *ret_version = 0;
+    return ALS_OK;
+}
+
+err parts_have_type(const struct parts *parts, uint32_t end, str type, bool *ret_have,
+                    struct als_why *why)
+{
+    bool have = false;
+    for (uint32_t i = end; i-- > 0 && !have;) {
+        struct part *part = parts->items[i];
+        struct index_rows rows = {.count = 0};
+        if (part_is_sealed(part)) {
+            struct index_file *file;
+            TRY(part_file(part, &file, why));
+            TRY(index_file_find(file, INDEX_TYPE, type, &rows, why));
+        }
+        have = part_is_sealed(part) ? rows.count > 0
+                                    : index_find(part->index, INDEX_TYPE, type) != NULL;
+    }
+    *ret_have = have;
+    return ALS_OK;
+}
+
+bool same_id(const uint8_t *record, const void *id)
+{
+    als_id found = record_id(record);
+    return memcmp(found.bytes, id, sizeof found.bytes) == 0;
+}
+
+enum { CANDIDATES = 16 };
+
+static err find_sealed(struct part *part, const struct id_question *question,
+                       struct segment_reader *reader, struct als_event *ret_event,
+                       struct als_why *why)
+{
+    uint32_t rows[CANDIDATES];
+    size_t found;
+    struct index_file *file;
+    struct segment *segment = NULL;
+    TRY(part_file(part, &file, why));
+    TRY(index_file_find_id(file, question->id, rows, COUNT_OF(rows), &found, why));
+    if (found)
+        TRY(part_segment(part, &segment, why));
+    for (size_t i = 0; i < found; i++) {
+        struct als_event event;
+        TRY(segment_read(reader, segment, rows[i], &event, why));
+        if (memcmp(event.id.bytes, question->id.bytes, sizeof event.id.bytes) == 0 &&
+            event.position <= question->up_to) {
+            *ret_event = event;
+            ret_event->tenant = store_tenant(part->store);
+            return ALS_OK;
+        }
+    }
+    if (found == COUNT_OF(rows)) // as good as impossible, and not to be guessed at
+        return FAIL(why, ALS_INDEX, "more than %d events may have the id", CANDIDATES);
+    return ALS_OK;
+}
+
+err part_find_id(struct part *part, struct id_question question, struct segment_reader *reader,
+                 struct als_event *ret_event, struct als_why *why)
+{
+    ret_event->position = 0;
+    if (part_is_sealed(part))
+        return find_sealed(part, &question, reader, ret_event, why);
+    als_position position = index_find_id(part->index, question.hash, question.up_to, same_id,
+                                          question.id.bytes);
+    if (position == 0)
+        return ALS_OK;
+    record_decode(index_record(part->index, position), position, ret_event);
+    ret_event->tenant = store_tenant(part->store);
+    return ALS_OK;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of a store's history, oldest first.
+//
+// A part is a stretch of positions. A hot one has its records in the log and an index in memory; a
+// sealed one is a segment file with an index file beside it. The last part is hot and the only one
+// that grows. A list of parts never changes: sealing, compaction and retention put another list in
+// its place, and what only older views still see dies with the last of them.
+#pragma once
+
+#include "base/lock.h"
+#include "index/index.h"
+#include "segment/segment.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+struct part {
+    _Atomic uint32_t refs;
+    struct store *store;
+    als_position first; // of a hot part that is empty yet: the one that it will get
+
+    struct index *index;               // hot, else NULL
+    struct part *next_hot, *prior_hot; // all that live; guarded by the store's view lock
+
+    // Sealed.
+    struct segment_facts facts;
+    uint64_t new_types;    // types whose first event is here
+    _Atomic bool dropped;  // no list has it any more: its files go when it dies
+    struct lock open_lock; // guards opening the next two, which are set once
+    _Atomic(struct segment *) segment;
+    _Atomic(struct index_file *) file;
+};
+
+struct parts {
+    _Atomic uint32_t refs;
+    uint32_t count;
+    struct part *items[];
+};
+
+// Each gives a part with one reference; NULL: no memory.
+struct part *part_new_hot(struct store *store, als_position first);
+struct part *part_new_sealed(struct store *store, const struct segment_facts *facts,
+                             uint64_t new_types);
+struct part *part_ref(struct part *part);
+void part_unref(struct part *part); // NULL is accepted
+AUTO_WITH(part, part_unref)
+
+static inline bool part_is_sealed(const struct part *part)
+{
+    return part->index == NULL;
+}
+
+// The files of a sealed part: mapped at the first call, and the index made anew when it is absent
+// or of no use. They live as long as the part.
+err part_segment(struct part *part, struct segment **ret_segment, struct als_why *why);
+err part_file(struct part *part, struct index_file **ret_file, struct als_why *why);
+
+// What a sealed part's files are called: FIRST-LAST-GENERATION.parquet and .idx, in hexadecimal;
+// while they are made, with a random number behind it.
+enum { PART_NAME_MAX = 80 };
+str part_name(const struct segment_facts *facts, const char *suffix,
+              char space[static PART_NAME_MAX]);
+
+// A list of `count` parts; TAKES their references, also when there is no memory (NULL).
+struct parts *parts_of(TAKES struct part *const *items, uint32_t count);
+// A list with `removed` parts from `at` on replaced by `added` (NULL: by nothing). The old one
+// stays as it is. NULL: no memory.
+struct parts *parts_replace(const struct parts *old, uint32_t at, uint32_t removed,
+                            struct part *added);
+void parts_unref(struct parts *parts);
+AUTO_WITH(parts, parts_unref)
+
+// The last position that part `at` may have: before the next one's first.
+static inline als_position parts_last(const struct parts *parts, uint32_t at, als_position up_to)
+{
+    als_position last = at + 1 < parts->count ? parts->items[at + 1]->first - 1 : up_to;
+    return last < up_to ? last : up_to;
+}
+
+// ---- Looking through the parts before `end`, newest first.
+
+// The entity's version at the end of them, 0 when none has it.
+err parts_version(const struct parts *parts, uint32_t end, str entity, als_version *ret_version,
+                  struct als_why *why);
+err parts_have_type(const struct parts *parts, uint32_t end, str type, bool *ret_have,
+                    struct als_why *why);
+
+bool same_id(const uint8_t *record, const void *id);
+
+// The event with the id, at most `up_to`, in one part; position 0 when it is not there.
+struct id_question {
+    als_id id;
+    uint64_t hash; // store_hash_id()
+    als_position up_to;
+};
+err part_find_id(struct part *part, struct id_question question, struct segment_reader *reader,
+                 struct als_event *ret_event, struct als_why *why);
