@@ -46,3 +46,7 @@ string(REPLACE ";" "\n" test_list "${test_programs}")
 file(WRITE ${CMAKE_BINARY_DIR}/test-programs "${test_list}\n")
 string(REPLACE ";" "\n" fuzz_list "${fuzz_programs}")
 file(WRITE ${CMAKE_BINARY_DIR}/fuzz-programs "${fuzz_list}\n")
+
+# Segments for other readers of Parquet (tests/segment/run).
+add_executable(segment_sample EXCLUDE_FROM_ALL tests/segment/sample.c)
+target_link_libraries(segment_sample PRIVATE room_segment)

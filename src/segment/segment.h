@@ -28,6 +28,7 @@ struct segment_facts {
     uint64_t raw_bytes;                          // of the names and texts of all rows
     uint64_t generation;                         // as the writer was told
     uint8_t identity[16];                        // random; what stands beside the file repeats it
+    str tenant; // as the writer was told; lives as long as the segment, or the writer
 };
 
 // ---- Writing
