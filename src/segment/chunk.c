@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A page is encoded into room->raw, compressed into room->packed with its levels in front, and
-// copied behind its header. It stays uncompressed where that gains less than a sixteenth.
+// copied behind its header. It stays uncompressed where that gains too little to be worth the time
+// of whoever reads one row.
 #include "segment/chunk.h"
 
 #include "base/bytes.h"
@@ -9,6 +10,7 @@
 
 #include <assert.h>
 
+enum { GAIN_MIN = 512, GAIN_PART = 16 }; // bytes, and part of the page, that packing must gain
 #define CHUNK_BYTES_MAX (PAGE_BYTES_MAX + MIB(64))
 
 void chunk_init(struct chunk *chunk)
@@ -55,11 +57,12 @@ static bool pack_body(struct chunk_room *room, const struct draft *draft)
     buf_reset(&room->packed);
     buf_put_str(&room->packed, draft->levels);
     bool must = draft->kind == PARQUET_DICTIONARY_PAGE;
-    if (draft->pack || must) {
+    if (must || (draft->pack && draft->body.len > GAIN_MIN)) {
         size_t bound = codec_bound(draft->body.len);
         char *at = buf_room(&room->packed, bound);
         size_t size = at ? packer_zstd_pack(room->packer, draft->body, at, bound) : 0;
-        if (size && (must || size < draft->body.len - draft->body.len / 16)) {
+        if (size && (must || (size + GAIN_MIN < draft->body.len &&
+                              size < draft->body.len - draft->body.len / GAIN_PART))) {
             buf_grew(&room->packed, size);
             return true;
         }

@@ -5,7 +5,7 @@
 #include "segment/intern.h"
 #include "segment/parquet.h"
 
-enum { CHUNK_RANGES_MAX = 256 }; // pages of a column that has statistics
+enum { CHUNK_RANGES_MAX = 512 }; // pages of a column that has statistics
 
 struct chunk {
     struct buf out;    // pages

@@ -53,7 +53,7 @@ extern const struct column columns[COLUMNS];
 enum {
     FORMAT_VERSION = 1,
     GROUP_ROWS = 20480, // rows of a full row group
-    PAGE_ROWS = 4096,   // rows of a page, at most
+    PAGE_ROWS = 2048,   // rows of a page, at most
     GROUPS_MAX = 1 << 20,
     GROUP_PAGES_MAX = 1 << 16, // pages of one column in a row group
     READ_SLACK = 32,           // bytes behind what is decoded that may be read (and are ignored)
@@ -63,7 +63,7 @@ enum {
 
 #define TEXT_PAGE_BYTES KIB(16)  // a page of texts is closed when it has as many
 #define PLAIN_PAGE_BYTES KIB(16) // of ids and hashes
-#define NAME_PAGE_BYTES KIB(16)  // the same for names that are not in a dictionary
+#define NAME_PAGE_BYTES KIB(8)   // the same for names that are not in a dictionary
 #define DICTIONARY_BYTES KIB(64) // names beyond this do not pay: every first read would unpack them
 #define GROUP_TEXT_BYTES MIB(32) // a row group is closed when it has as many bytes of texts
 #define PAGE_BYTES_MAX MIB(96)   // one page; an event may have a payload of 64 MiB
