@@ -7,22 +7,21 @@
 
 #include <assert.h>
 
-#define NAMED(text)                                                                                \
-    {                                                                                              \
-        text, sizeof(text) - 1                                                                     \
-    }
+#define COLUMN(text, its_kind, its_meaning)                                                        \
+    .name = {text, sizeof(text) - 1}, .kind = its_kind, .meaning = its_meaning
+
 const struct column columns[COLUMNS] = {
-    [COLUMN_POSITION] = {NAMED("position"), KIND_INTEGER, MEANS_UINT64, .ranged = true},
-    [COLUMN_ENTITY] = {NAMED("entity_id"), KIND_NAME, MEANS_UTF8, .ranged = true, .bloom = true},
-    [COLUMN_VERSION] = {NAMED("version"), KIND_INTEGER, MEANS_UINT64, .ranged = true},
-    [COLUMN_TYPE] = {NAMED("event_type"), KIND_NAME, MEANS_UTF8, .ranged = true, .bloom = true},
-    [COLUMN_ID] = {NAMED("id"), KIND_ID, MEANS_UUID, .bloom = true},
-    [COLUMN_TIMESTAMP] = {NAMED("timestamp"), KIND_INTEGER, MEANS_MICROS, .ranged = true},
-    [COLUMN_RECORDED] = {NAMED("recorded_at"), KIND_INTEGER, MEANS_MICROS, .ranged = true},
-    [COLUMN_PAYLOAD] = {NAMED("payload"), KIND_TEXT, MEANS_JSON},
-    [COLUMN_METADATA] = {NAMED("metadata"), KIND_TEXT, MEANS_JSON, .optional = true},
-    [COLUMN_SCHEMA_VERSION] = {NAMED("schema_version"), KIND_NARROW, MEANS_UINT32, .ranged = true},
-    [COLUMN_HASH] = {NAMED("hash"), KIND_HASH, MEANS_UINT64},
+    [COLUMN_POSITION] = {COLUMN("position", KIND_INTEGER, MEANS_UINT64), .ranged = true},
+    [COLUMN_ENTITY] = {COLUMN("entity_id", KIND_NAME, MEANS_UTF8), .ranged = true, .bloom = true},
+    [COLUMN_VERSION] = {COLUMN("version", KIND_INTEGER, MEANS_UINT64), .ranged = true},
+    [COLUMN_TYPE] = {COLUMN("event_type", KIND_NAME, MEANS_UTF8), .ranged = true, .bloom = true},
+    [COLUMN_ID] = {COLUMN("id", KIND_ID, MEANS_UUID), .bloom = true},
+    [COLUMN_TIMESTAMP] = {COLUMN("timestamp", KIND_INTEGER, MEANS_MICROS), .ranged = true},
+    [COLUMN_RECORDED] = {COLUMN("recorded_at", KIND_INTEGER, MEANS_MICROS), .ranged = true},
+    [COLUMN_PAYLOAD] = {COLUMN("payload", KIND_TEXT, MEANS_JSON)},
+    [COLUMN_METADATA] = {COLUMN("metadata", KIND_TEXT, MEANS_JSON), .optional = true},
+    [COLUMN_SCHEMA_VERSION] = {COLUMN("schema_version", KIND_NARROW, MEANS_UINT32), .ranged = true},
+    [COLUMN_HASH] = {COLUMN("hash", KIND_HASH, MEANS_UINT64)},
 };
 
 int value_compare(const struct column *column, str a, str b)
