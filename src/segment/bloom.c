@@ -22,7 +22,7 @@ size_t bloom_size(size_t values)
 
 uint64_t bloom_hash(str value)
 {
-    return XXH64(value.ptr, value.len, 0);
+    return XXH64(value.ptr ? value.ptr : "", value.len, 0);
 }
 
 static size_t block_of(size_t size, uint64_t hash)

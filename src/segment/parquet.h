@@ -94,7 +94,8 @@ struct parquet_group {
 
 struct parquet_element {
     str name;
-    int type; // -1: a group
+    int type;      // -1: a group
+    int converted; // -1: none
     uint32_t length, children;
     bool optional;
 };

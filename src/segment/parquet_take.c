@@ -188,7 +188,7 @@ bool parquet_take_footer(const uint8_t *bytes, size_t size, struct parquet_foote
 bool parquet_take_element(struct thrift_in *in, struct parquet_element *ret_element)
 {
     struct thrift_field field = {};
-    struct parquet_element element = {.type = -1};
+    struct parquet_element element = {.type = -1, .converted = -1};
     while (thrift_next(in, &field)) {
         switch (field.id) {
         case 1:
@@ -205,6 +205,9 @@ bool parquet_take_element(struct thrift_in *in, struct parquet_element *ret_elem
             break;
         case 5:
             element.children = take_u32(in, &field);
+            break;
+        case 6:
+            element.converted = (int)take_u32(in, &field);
             break;
         default:
             thrift_skip(in, &field);

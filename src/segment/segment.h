@@ -147,3 +147,12 @@ err segment_row_of(struct segment *segment, als_position position, uint32_t *ret
 // NULL; it sees every event.
 typedef err segment_each(void *context, const struct als_event *event, struct als_why *why);
 err segment_verify(struct segment *segment, segment_each *each, void *context, struct als_why *why);
+
+// ---- Files of other programs
+
+// Gives every row of a Parquet file that another program wrote with the columns of a segment, by
+// name and in any order; docs/formats/segment.md, "Files of others", says what is understood.
+// ALS_UNSUPPORTED for what is not, ALS_CORRUPT for damage and for rows that cannot be events. A
+// file of ours is read, too, but segment_verify() is what checks all of it.
+err segment_import(struct os *os, struct os_dir *dir, str name, segment_each *each, void *context,
+                   struct als_why *why);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// sample DIRECTORY NAME: reads a file that another program wrote and prints its rows.
 // sample DIRECTORY NAME ROWS SHAPE: writes a segment of made-up events, and NAME.rows with what
 // independent readers must find in it: a line a row, its values separated by tabs.
 //
@@ -84,14 +85,26 @@ static void print_row(FILE *out, const struct als_event *event)
     fprintf(out, "\t%u\n", event->schema_version);
 }
 
+static err print_each(void *context, const struct als_event *event, struct als_why *why)
+{
+    (void)why;
+    print_row(context, event);
+    return ALS_OK;
+}
+
 int main(int count, char **arguments)
 {
-    if (count != 5)
+    if (count != 3 && count != 5)
         return 2;
     struct os *os = os_posix();
     struct os_dir *dir = NULL;
     struct als_why why = {""};
     must(os->dir_open(os, NULL, str_of(arguments[1]), true, &dir, &why), &why);
+    if (count == 3) {
+        must(segment_import(os, dir, str_of(arguments[2]), print_each, stdout, &why), &why);
+        os->dir_close(dir);
+        return 0;
+    }
     uint64_t rows = strtoull(arguments[3], NULL, 10);
     unsigned shape = (unsigned)strtoul(arguments[4], NULL, 10);
     char path[4096];
