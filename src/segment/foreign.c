@@ -43,6 +43,18 @@ void foreign_column_deinit(struct foreign_column *column)
     buf_deinit(&column->nulls);
 }
 
+// Room in the buffer, within what all columns may hold together.
+static void *room_in(struct foreign_room *room, struct buf *buf, size_t size)
+{
+    size_t before = buf->capacity;
+    buf_reset(buf);
+    if (size > before && room->held + (size - before) > FOREIGN_HELD_MAX)
+        return NULL;
+    void *at = buf_room(buf, size);
+    room->held += buf->capacity - before;
+    return at;
+}
+
 static union foreign_value *items_of(const struct foreign_values *values)
 {
     return (union foreign_value *)(void *)values->items.ptr;
@@ -207,8 +219,7 @@ static err unpack(const struct foreign_column *column, struct foreign_room *room
     if (head->raw_bytes > FOREIGN_PAGE_BYTES_MAX || levels > head->raw_bytes ||
         levels > head->stored_bytes)
         return damaged(column, "the header of a page is not possible", why);
-    buf_reset(&values->raw);
-    char *raw = buf_room(&values->raw, head->raw_bytes + (size_t)READ_SLACK);
+    char *raw = room_in(room, &values->raw, head->raw_bytes + (size_t)READ_SLACK);
     if (!raw)
         return no_room(why);
     memcpy(raw, stored, levels);
@@ -226,11 +237,10 @@ static err unpack(const struct foreign_column *column, struct foreign_room *room
     return ALS_OK;
 }
 
-static union foreign_value *room_for_items(struct foreign_values *values, uint32_t count)
+static union foreign_value *room_for_items(struct foreign_room *room, struct foreign_values *values,
+                                           uint32_t count)
 {
-    buf_reset(&values->items);
-    size_t size = (count ? count : 1) * sizeof(union foreign_value);
-    return (union foreign_value *)(void *)buf_room(&values->items, size);
+    return room_in(room, &values->items, (count ? count : 1) * sizeof(union foreign_value));
 }
 
 static err take_dictionary(struct foreign_column *column, struct foreign_room *room,
@@ -243,7 +253,7 @@ static err take_dictionary(struct foreign_column *column, struct foreign_room *r
     TRY(unpack(column, room, &packed, stored, values, why));
     if (head->values > FOREIGN_PAGE_ROWS_MAX)
         return damaged(column, "its dictionary is too large", why);
-    union foreign_value *items = room_for_items(values, head->values);
+    union foreign_value *items = room_for_items(room, values, head->values);
     if (!items)
         return no_room(why);
     const uint8_t *at = (const uint8_t *)values->raw.ptr;
@@ -277,7 +287,7 @@ static err take_data(struct foreign_column *column, struct foreign_room *room,
     }
     uint32_t present;
     TRY(take_levels(column, room, levels, head->values, &present, why));
-    union foreign_value *items = room_for_items(values, head->values);
+    union foreign_value *items = room_for_items(room, values, head->values);
     if (!items)
         return no_room(why);
     TRY(take_values(column, room, head->encoding, body, present, items, why));

@@ -35,6 +35,7 @@ struct foreign_room {
     const struct bits_way *way;
     struct unpacker *unpacker;
     struct buf wide, levels;
+    uint64_t held; // bytes of the pages and dictionaries of all columns
 };
 
 void foreign_column_init(struct foreign_column *column);
@@ -44,4 +45,5 @@ err foreign_next(struct foreign_column *column, struct foreign_room *room,
                  union foreign_value *ret_value, bool *ret_there, struct als_why *why);
 
 enum { FOREIGN_PAGE_ROWS_MAX = 1 << 20 };
+#define FOREIGN_HELD_MAX MIB(512)
 #define FOREIGN_PAGE_BYTES_MAX MIB(128) // other writers make one page of a whole column chunk

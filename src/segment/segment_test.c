@@ -3,6 +3,9 @@
 #include "os/os.h"
 #include "segment/made_events.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 static const unsigned kinds[] = {
     0,
     MADE_SPARSE,
@@ -458,4 +461,139 @@ TEST(segment_writer_passes_on_what_fails_below)
             made_disk_end(&disk);
         }
     }
+}
+
+// ---- Threads and memory.
+
+static void *read_at_random(void *context)
+{
+    struct segment *segment = context;
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct rand rand = {(uint64_t)(uintptr_t)&rand};
+    struct als_event event = {};
+    for (int i = 0; i < 400; i++) {
+        uint32_t row = (uint32_t)rand_below(&rand, segment_facts(segment)->rows);
+        if (segment_read(reader, segment, row, &event, NULL) != ALS_OK || event.position != row + 1)
+            return segment;
+    }
+    return NULL;
+}
+
+TEST(segment_is_read_by_many_threads_through_one_small_cache)
+{
+    enum { THREADS = 4 };
+    struct made_disk disk = made_disk_new(1);
+    segment_cache_free(disk.cache);
+    disk.cache = segment_cache_new(KIB(500));
+    made_write(&disk, 2, 0, 6000);
+    struct segment *segment = made_open(&disk);
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        CHECK_EQUAL(0, pthread_create(&threads[i], NULL, read_at_random, segment));
+    for (int i = 0; i < THREADS; i++) {
+        void *failed = segment;
+        CHECK_EQUAL(0, pthread_join(threads[i], &failed));
+        CHECK(!failed);
+    }
+    CHECK(segment_cache_stat(disk.cache).bytes <= KIB(500));
+    segment_close(segment);
+    made_disk_end(&disk);
+}
+
+// Present where a sanitizer's run-time library is.
+__attribute__((weak)) int
+__sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void *, size_t),
+                                          void (*freed)(const volatile void *));
+static _Atomic uint64_t allocations;
+
+static void count_allocation(const volatile void *memory, size_t size)
+{
+    (void)memory;
+    (void)size;
+    atomic_fetch_add(&allocations, 1);
+}
+
+static void ignore_free(const volatile void *memory)
+{
+    (void)memory;
+}
+
+static uint64_t scan_rows(struct segment_scan *scan, struct segment *segment)
+{
+    uint64_t rows = 0;
+    struct segment_block block;
+    segment_scan_begin(scan, segment, SEGMENT_ALL, 0);
+    do {
+        CHECK_OK(segment_scan_next(scan, &block, NULL));
+        rows += block.count;
+    } while (block.count);
+    return rows;
+}
+
+TEST(segment_scan_and_warm_reads_allocate_nothing)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 2, 0, 6000);
+    struct segment *segment = made_open(&disk);
+    AUTO(segment_scan) scan = segment_scan_new();
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct als_event event = {};
+    for (int round = 0; round < 2; round++) { // memory grows in the first
+        if (round == 1 && __sanitizer_install_malloc_and_free_hooks)
+            (void)__sanitizer_install_malloc_and_free_hooks(count_allocation, ignore_free);
+        atomic_store(&allocations, 0);
+        CHECK_EQUAL(6000, scan_rows(scan, segment));
+        for (uint32_t row = 0; row < 6000; row += 7)
+            CHECK_OK(segment_read(reader, segment, row, &event, NULL));
+    }
+    uint64_t made = atomic_load(&allocations);
+    if (made)
+        test_fail(__FILE__, __LINE__, "%llu allocations", (unsigned long long)made);
+    segment_reader_reset(reader);
+    segment_close(segment);
+    made_disk_end(&disk);
+}
+
+// ---- Import.
+
+struct made_check {
+    struct made *made;
+    uint64_t rows;
+};
+
+static err import_next(void *context, const struct als_event *event, struct als_why *why)
+{
+    (void)why;
+    struct made_check *check = context;
+    made_check_equal(made_next(check->made), event);
+    check->rows++;
+    return ALS_OK;
+}
+
+static void import_all(struct made_disk *disk, struct segment *segment, struct made *made)
+{
+    uint64_t rows = segment_facts(segment)->rows;
+    struct made_check check = {made, 0};
+    CHECK_OK(segment_import(disk->os, disk->dir, S("s"), import_next, &check, NULL));
+    CHECK_EQUAL(rows, check.rows);
+}
+
+TEST(segment_import_reads_our_own_files_too)
+{
+    for_each_segment(import_all);
+}
+
+TEST(segment_import_finds_damage_of_pages)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 30);
+    str bytes = made_bytes(&disk);
+    ((char *)bytes.ptr)[60] ^= 1;
+    made_replace(&disk, bytes);
+    struct made *made = made_new(3, 0);
+    struct made_check check = {made, 0};
+    CHECK_ERR(ALS_CORRUPT, segment_import(disk.os, disk.dir, S("s"), import_next, &check, NULL));
+    free(made);
+    free((char *)bytes.ptr);
+    made_disk_end(&disk);
 }

@@ -5,8 +5,8 @@
 //   bit 1  checksums of pages are made right again
 //   bit 2  checksums of row groups and the seal are made right again
 //
-// so that what lies behind the checksums is reached. Opening, verifying, reading each row and
-// scanning work or give a reason, and what one of them refuses is never half done.
+// so that what lies behind the checksums is reached. Opening, verifying, reading each row, scanning
+// and importing work or give a reason, and what one of them refuses is never half done.
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/rand.h"
@@ -187,6 +187,22 @@ static void scan_rows(struct segment *segment)
     segment_scan_free(scan);
 }
 
+static err count_event(void *context, const struct als_event *event, struct als_why *why)
+{
+    (void)why;
+    uint64_t *sum = context;
+    *sum += hash_bytes(event->payload.ptr, event->payload.len, event->entity.len) & 1;
+    return ALS_OK;
+}
+
+static void import_rows(struct os *os, struct os_dir *dir)
+{
+    uint64_t sum = 0;
+    struct als_why why = {""};
+    err code = segment_import(os, dir, S("s"), count_event, &sum, &why);
+    check_code(code == ALS_UNSUPPORTED ? ALS_CORRUPT : code, &why);
+}
+
 static void open_and_read(struct os *os, struct os_dir *dir, str bytes)
 {
     struct os_file *file = NULL;
@@ -208,6 +224,7 @@ static void open_and_read(struct os *os, struct os_dir *dir, str bytes)
         segment_close(segment);
     }
     segment_cache_free(cache);
+    import_rows(os, dir);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
