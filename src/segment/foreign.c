@@ -285,7 +285,7 @@ static err take_data(struct foreign_column *column, struct foreign_room *room,
         levels = (struct body){raw + 4, raw + 4 + load_le32(raw)};
         body.at = levels.end;
     }
-    uint32_t present;
+    uint32_t present = 0;
     TRY(take_levels(column, room, levels, head->values, &present, why));
     union foreign_value *items = room_for_items(room, values, head->values);
     if (!items)
