@@ -9,8 +9,8 @@
 #include "segment/parquet.h"
 
 union foreign_value {
+    str text; // first: {} makes all of it zeros
     uint64_t number;
-    str text;
 };
 
 // Values, and the bytes that their texts point into.
