@@ -463,6 +463,71 @@ TEST(segment_writer_passes_on_what_fails_below)
     }
 }
 
+TEST(segment_open_passes_on_what_fails_below)
+{
+    static const unsigned faults[] = {SIM_FAIL_OPEN, SIM_FAIL_READ, SIM_FAIL_MAP};
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 50);
+    struct segment *segment = NULL;
+    for (size_t i = 0; i < COUNT_OF(faults); i++) {
+        sim_fail(disk.sim, faults[i], 1, ALS_STORAGE);
+        CHECK_ERR(ALS_STORAGE, segment_open(disk.os, disk.dir, S("s"), disk.cache, &segment, NULL));
+        CHECK(!sim_fault_pending(disk.sim));
+    }
+    CHECK_ERR(ALS_NOT_FOUND,
+              segment_open(disk.os, disk.dir, S("none"), disk.cache, &segment, NULL));
+    made_disk_end(&disk);
+}
+
+TEST(segment_that_is_finished_survives_a_power_cut)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 50);
+    CHECK_OK(disk.os->dir_sync(disk.dir, NULL)); // the name is the caller's business
+    struct made_disk after = {.sim = sim_crash(disk.sim, 1, SIM_DROP),
+                              .cache = segment_cache_new(MIB(1))};
+    after.os = sim_os(after.sim);
+    CHECK_OK(after.os->dir_open(after.os, NULL, S("segments"), false, &after.dir, NULL));
+    struct segment *segment = made_open(&after);
+    CHECK_OK(segment_verify(segment, NULL, NULL, NULL));
+    segment_close(segment);
+    made_disk_end(&after);
+    made_disk_end(&disk);
+}
+
+TEST(segment_holds_the_longest_payload_an_event_may_have)
+{
+    struct made_disk disk = made_disk_new(1);
+    char *payload = malloc(REQUEST_BYTES_MAX);
+    CHECK(payload);
+    struct rand rand = {1};
+    for (uint64_t i = 0; i < REQUEST_BYTES_MAX; i++)
+        payload[i] = (char)('a' + (i % 4096 ? i % 7 : rand_below(&rand, 20)));
+    AUTO(segment_writer) writer = NULL;
+    struct segment_write_options options = {.tenant = S("t")};
+    CHECK_OK(segment_writer_open(disk.os, disk.dir, S("s"), options, &writer, NULL));
+    struct als_event event = {.position = 1, .entity = S("e"), .type = S("t"), .payload = S("{}")};
+    CHECK_OK(segment_writer_add(writer, &event, NULL));
+    event.position = 5;
+    event.payload = (str){payload, REQUEST_BYTES_MAX};
+    CHECK_OK(segment_writer_add(writer, &event, NULL));
+    event.position = 6;
+    event.payload = S("{}");
+    CHECK_OK(segment_writer_add(writer, &event, NULL));
+    CHECK_OK(segment_writer_finish(writer, &disk.facts, NULL));
+    segment_writer_close(MOVE(writer));
+    struct segment *segment = made_open(&disk);
+    CHECK_OK(segment_verify(segment, NULL, NULL, NULL));
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct als_event got = {};
+    CHECK_OK(segment_read(reader, segment, 1, &got, NULL));
+    CHECK(str_equal((str){payload, REQUEST_BYTES_MAX}, got.payload));
+    segment_reader_reset(reader);
+    segment_close(segment);
+    free(payload);
+    made_disk_end(&disk);
+}
+
 // ---- Threads and memory.
 
 static void *read_at_random(void *context)

@@ -200,6 +200,8 @@ err segment_writer_add(struct segment_writer *writer, const struct als_event *ev
     assert(!writer->finished && event->position > writer->facts.last);
     assert(event->payload.len <= REQUEST_BYTES_MAX && event->metadata.len <= REQUEST_BYTES_MAX);
     assert(event->entity.len <= ENTITY_BYTES_MAX && event->type.len <= TYPE_BYTES_MAX);
+    if (writer->facts.rows == UINT32_MAX)
+        return FAIL(why, ALS_TOO_LARGE, "a segment has at most %u rows", UINT32_MAX);
     uint32_t row = writer->rows++;
     writer->numbers[COLUMN_POSITION][row] = event->position;
     writer->numbers[COLUMN_VERSION][row] = event->version;
