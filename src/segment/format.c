@@ -4,6 +4,8 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/own.h"
+#include "segment/parquet.h"
+#include "segment/segment.h"
 
 #include <assert.h>
 
@@ -23,6 +25,34 @@ const struct column columns[COLUMNS] = {
     [COLUMN_SCHEMA_VERSION] = {COLUMN("schema_version", KIND_NARROW, MEANS_UINT32), .ranged = true},
     [COLUMN_HASH] = {COLUMN("hash", KIND_HASH, MEANS_UINT64)},
 };
+
+int column_type(const struct column *column)
+{
+    static const int types[] = {
+        [KIND_INTEGER] = PARQUET_INT64,   [KIND_NARROW] = PARQUET_INT32,
+        [KIND_NAME] = PARQUET_BYTE_ARRAY, [KIND_ID] = PARQUET_FIXED,
+        [KIND_HASH] = PARQUET_INT64,      [KIND_TEXT] = PARQUET_BYTE_ARRAY,
+    };
+    return types[column->kind];
+}
+
+void facts_count(struct segment_facts *facts, const struct als_event *event)
+{
+    if (facts->rows++ == 0) {
+        facts->first = event->position;
+        facts->least_us = facts->greatest_us = event->timestamp_us;
+        facts->recorded_first_us = event->recorded_us;
+    }
+    facts->last = event->position;
+    facts->recorded_last_us = event->recorded_us;
+    if (event->timestamp_us < facts->least_us)
+        facts->least_us = event->timestamp_us;
+    if (event->timestamp_us > facts->greatest_us)
+        facts->greatest_us = event->timestamp_us;
+    facts->new_entities += event->version == 1;
+    facts->raw_bytes +=
+        event->entity.len + event->type.len + event->payload.len + event->metadata.len;
+}
 
 int value_compare(const struct column *column, str a, str b)
 {

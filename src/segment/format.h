@@ -71,6 +71,12 @@ enum {
 
 static_assert(REQUEST_BYTES_MAX + GROUP_TEXT_BYTES <= PAGE_BYTES_MAX, "one event fits into a page");
 
+int column_type(const struct column *column); // enum parquet_type
+
+// Counts a row into the facts: positions, times, new entities, raw bytes.
+struct segment_facts;
+void facts_count(struct segment_facts *facts, const struct als_event *event);
+
 // <0, 0, >0: two values as they lie in statistics, in the order of their column.
 int value_compare(const struct column *column, str a, str b);
 

@@ -122,11 +122,6 @@ static err read_facts(struct segment *segment, struct footer *footer, struct als
 
 static bool same_schema(const struct parquet_footer *parts)
 {
-    static const int types[] = {
-        [KIND_INTEGER] = PARQUET_INT64,   [KIND_NARROW] = PARQUET_INT32,
-        [KIND_NAME] = PARQUET_BYTE_ARRAY, [KIND_ID] = PARQUET_FIXED,
-        [KIND_HASH] = PARQUET_INT64,      [KIND_TEXT] = PARQUET_BYTE_ARRAY,
-    };
     struct thrift_in in = parts->schema;
     struct parquet_element element;
     if (parts->schema_count != COLUMNS + 1 || !parquet_take_element(&in, &element) ||
@@ -134,7 +129,7 @@ static bool same_schema(const struct parquet_footer *parts)
         return false;
     for (size_t i = 0; i < COLUMNS; i++)
         if (!parquet_take_element(&in, &element) || !str_equal(element.name, columns[i].name) ||
-            element.type != types[columns[i].kind] || element.optional != columns[i].optional ||
+            element.type != column_type(&columns[i]) || element.optional != columns[i].optional ||
             (columns[i].kind == KIND_ID && element.length != sizeof(als_id)))
             return false;
     return true;

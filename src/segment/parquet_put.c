@@ -200,13 +200,8 @@ static void put_logical(struct thrift_out *out, enum column_meaning meaning)
 
 static void put_column(struct thrift_out *out, const struct column *column)
 {
-    static const int types[] = {
-        [KIND_INTEGER] = PARQUET_INT64,   [KIND_NARROW] = PARQUET_INT32,
-        [KIND_NAME] = PARQUET_BYTE_ARRAY, [KIND_ID] = PARQUET_FIXED,
-        [KIND_HASH] = PARQUET_INT64,      [KIND_TEXT] = PARQUET_BYTE_ARRAY,
-    };
     thrift_begin(out, 0);
-    thrift_put_i32(out, 1, types[column->kind]);
+    thrift_put_i32(out, 1, column_type(column));
     if (column->kind == KIND_ID)
         thrift_put_i32(out, 2, 16);
     thrift_put_i32(out, 3, column->optional);

@@ -43,7 +43,7 @@ struct segment_write_options {
 
 // Makes the file `name` in `dir`, which must not exist. The caller gives it its real name when it
 // is finished, or unlinks it when anything failed.
-err segment_writer_open(KEEPS struct os *os, KEEPS struct os_dir *dir, str name,
+err segment_writer_open(KEEPS struct os *os, struct os_dir *dir, str name,
                         struct segment_write_options options, struct segment_writer **ret_writer,
                         struct als_why *why);
 // Adds a row; positions go up (asserted, as are the limits of names and texts). Allocates nothing

@@ -96,20 +96,7 @@ static void widen_number(struct counted *counted, size_t column, uint64_t value)
 
 static void count_row(struct counted *counted, const struct als_event *event)
 {
-    struct segment_facts *facts = &counted->facts;
-    if (facts->rows++ == 0) {
-        facts->first = event->position;
-        facts->recorded_first_us = event->recorded_us;
-        facts->least_us = facts->greatest_us = event->timestamp_us;
-    }
-    facts->last = event->position;
-    facts->recorded_last_us = event->recorded_us;
-    facts->least_us = event->timestamp_us < facts->least_us ? event->timestamp_us : facts->least_us;
-    if (event->timestamp_us > facts->greatest_us)
-        facts->greatest_us = event->timestamp_us;
-    facts->new_entities += event->version == 1;
-    facts->raw_bytes +=
-        event->entity.len + event->type.len + event->payload.len + event->metadata.len;
+    facts_count(&counted->facts, event);
     widen_number(counted, COLUMN_POSITION, event->position);
     widen_number(counted, COLUMN_VERSION, event->version);
     widen_number(counted, COLUMN_TIMESTAMP, (uint64_t)event->timestamp_us);

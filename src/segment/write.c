@@ -56,6 +56,27 @@ struct segment_writer {
     struct parquet_group group;
 };
 
+static void buf_make(struct buf *buf)
+{
+    buf_init(buf, GROUP_BYTES_MAX);
+}
+
+static void for_each_buf(struct segment_writer *writer, void (*work)(struct buf *buf))
+{
+    struct buf *bufs[] = {&writer->payload.bytes,
+                          &writer->metadata.bytes,
+                          &writer->room.raw,
+                          &writer->room.packed,
+                          &writer->out,
+                          &writer->blooms,
+                          &writer->column_indexes,
+                          &writer->offset_indexes,
+                          &writer->groups,
+                          &writer->checks};
+    for (size_t i = 0; i < COUNT_OF(bufs); i++)
+        work(bufs[i]);
+}
+
 static bool make_room(struct segment_writer *writer)
 {
     for (size_t i = 0; i < COLUMNS; i++) {
@@ -78,18 +99,7 @@ static struct segment_writer *writer_new(struct os *os, int level)
     writer->os = os;
     for (size_t i = 0; i < COLUMNS; i++)
         chunk_init(&writer->chunks[i]);
-    struct buf *bufs[] = {&writer->payload.bytes,
-                          &writer->metadata.bytes,
-                          &writer->room.raw,
-                          &writer->room.packed,
-                          &writer->out,
-                          &writer->blooms,
-                          &writer->column_indexes,
-                          &writer->offset_indexes,
-                          &writer->groups,
-                          &writer->checks};
-    for (size_t i = 0; i < COUNT_OF(bufs); i++)
-        buf_init(bufs[i], GROUP_BYTES_MAX);
+    for_each_buf(writer, buf_make);
     writer->room.packer = packer_zstd_new(level ? level : LEVEL_DEFAULT);
     if (!writer->room.packer || !make_room(writer)) {
         segment_writer_close(writer);
@@ -111,18 +121,7 @@ void segment_writer_close(struct segment_writer *writer)
     free(writer->ids);
     intern_deinit(&writer->entities);
     intern_deinit(&writer->types);
-    struct buf *bufs[] = {&writer->payload.bytes,
-                          &writer->metadata.bytes,
-                          &writer->room.raw,
-                          &writer->room.packed,
-                          &writer->out,
-                          &writer->blooms,
-                          &writer->column_indexes,
-                          &writer->offset_indexes,
-                          &writer->groups,
-                          &writer->checks};
-    for (size_t i = 0; i < COUNT_OF(bufs); i++)
-        buf_deinit(bufs[i]);
+    for_each_buf(writer, buf_deinit);
     packer_zstd_free(writer->room.packer);
     free(writer);
 }
@@ -174,24 +173,6 @@ static void add_text(struct segment_writer *writer, size_t column, struct text_p
         end_text_page(writer, column, page);
 }
 
-static void note_facts(struct segment_facts *facts, const struct als_event *event)
-{
-    if (facts->rows++ == 0) {
-        facts->first = event->position;
-        facts->least_us = facts->greatest_us = event->timestamp_us;
-        facts->recorded_first_us = event->recorded_us;
-    }
-    facts->last = event->position;
-    facts->recorded_last_us = event->recorded_us;
-    if (event->timestamp_us < facts->least_us)
-        facts->least_us = event->timestamp_us;
-    if (event->timestamp_us > facts->greatest_us)
-        facts->greatest_us = event->timestamp_us;
-    facts->new_entities += event->version == 1;
-    facts->raw_bytes +=
-        event->entity.len + event->type.len + event->payload.len + event->metadata.len;
-}
-
 static err end_group(struct segment_writer *writer, struct als_why *why);
 
 err segment_writer_add(struct segment_writer *writer, const struct als_event *event,
@@ -215,7 +196,7 @@ err segment_writer_add(struct segment_writer *writer, const struct als_event *ev
     add_text(writer, COLUMN_PAYLOAD, &writer->payload, event->payload);
     add_text(writer, COLUMN_METADATA, &writer->metadata, event->metadata);
     writer->text_bytes += event->payload.len + event->metadata.len;
-    note_facts(&writer->facts, event);
+    facts_count(&writer->facts, event);
     if (writer->rows == GROUP_ROWS || writer->text_bytes >= GROUP_TEXT_BYTES)
         return end_group(writer, why);
     return ALS_OK;
@@ -256,17 +237,12 @@ static struct parquet_range whole_range(const struct chunk *chunk, const struct 
 
 static void put_chunk(struct segment_writer *writer, size_t i)
 {
-    static const enum parquet_type types[] = {
-        [KIND_INTEGER] = PARQUET_INT64,   [KIND_NARROW] = PARQUET_INT32,
-        [KIND_NAME] = PARQUET_BYTE_ARRAY, [KIND_ID] = PARQUET_FIXED,
-        [KIND_HASH] = PARQUET_INT64,      [KIND_TEXT] = PARQUET_BYTE_ARRAY,
-    };
     struct chunk *chunk = &writer->chunks[i];
     uint64_t start = writer->offset + writer->out.len;
     struct parquet_chunk *meta = &writer->group.chunks[i];
     *meta = (struct parquet_chunk){
         .name = columns[i].name,
-        .type = types[columns[i].kind],
+        .type = (enum parquet_type)column_type(&columns[i]),
         .codec = CODEC_ZSTD,
         .values = writer->rows,
         .raw_bytes = chunk->raw_bytes,
