@@ -84,6 +84,11 @@ static err end_section(struct writing *writing, enum file_section section, struc
 
 // ---- Sections
 
+static uint32_t keys_of(const struct writing *writing, enum file_key key)
+{
+    return (uint32_t)(key == KEY_ID ? writing->header.rows : writing->header.names[key]);
+}
+
 static uint64_t hash_of(const struct writing *writing, enum file_key key, uint32_t n)
 {
     if (key == KEY_ID) {
@@ -94,37 +99,63 @@ static uint64_t hash_of(const struct writing *writing, enum file_key key, uint32
     return file_hash(writing->seed, key, name->text, name->len);
 }
 
-static uint32_t keys_of(const struct writing *writing, enum file_key key)
+// Keys are entered some at a time: the places they go to lie all over the section, and are fetched
+// side by side.
+enum { TOGETHER = 64 };
+struct entering {
+    uint32_t first, count; // keys
+    uint64_t hashes[TOGETHER];
+};
+
+// The next keys; false when there are none.
+static bool enter_next(const struct writing *writing, enum file_key key, struct entering *entering)
 {
-    return (uint32_t)(key == KEY_ID ? writing->header.rows : writing->header.names[key]);
+    entering->first += entering->count;
+    uint32_t left = keys_of(writing, key) - entering->first;
+    entering->count = left < TOGETHER ? left : TOGETHER;
+    for (uint32_t i = 0; i < entering->count; i++)
+        entering->hashes[i] = hash_of(writing, key, entering->first + i);
+    return entering->count > 0;
 }
 
 static err put_filter(struct writing *writing, enum file_key key, struct als_why *why)
 {
     TRY(begin_section(writing, SECTION_FILTERS + key, why));
     uint64_t blocks = writing->header.filter_blocks[key];
-    for (uint32_t n = 0; n < keys_of(writing, key); n++) {
-        uint64_t hash = hash_of(writing, key, n);
-        uint8_t *block = writing->section + file_filter_block(hash, blocks) * FILE_FILTER_BYTES;
-        for (unsigned word = 0; word < FILE_FILTER_BYTES / 4; word++) {
-            uint32_t bits = load_le32(block + 4 * word) | file_filter_bit(hash, word);
-            store_le32(block + 4 * word, bits);
+    struct entering entering = {.count = 0};
+    while (enter_next(writing, key, &entering))
+        for (uint32_t i = 0; i < entering.count; i++) {
+            uint64_t hash = entering.hashes[i];
+            uint8_t *block = writing->section + file_filter_block(hash, blocks) * FILE_FILTER_BYTES;
+            for (unsigned word = 0; word < FILE_FILTER_BYTES / 4; word++)
+                store_le32(block + 4 * word,
+                           load_le32(block + 4 * word) | file_filter_bit(hash, word));
         }
-    }
     return end_section(writing, SECTION_FILTERS + key, why);
+}
+
+static void enter_cell(uint8_t *table, uint64_t cells, uint64_t hash, uint32_t value)
+{
+    uint32_t fingerprint = file_fingerprint(hash);
+    uint64_t at = file_home(fingerprint, cells);
+    while (load_le32(table + at * FILE_CELL_BYTES + 4))
+        at = at + 1 == cells ? 0 : at + 1;
+    store_le32(table + at * FILE_CELL_BYTES, fingerprint);
+    store_le32(table + at * FILE_CELL_BYTES + 4, value + 1);
 }
 
 static err put_cells(struct writing *writing, enum file_key key, struct als_why *why)
 {
     TRY(begin_section(writing, SECTION_CELLS + key, why));
     uint64_t cells = writing->header.cells[key];
-    for (uint32_t n = 0; n < keys_of(writing, key); n++) {
-        uint32_t fingerprint = file_fingerprint(hash_of(writing, key, n));
-        uint64_t at = file_home(fingerprint, cells);
-        while (load_le32(writing->section + at * FILE_CELL_BYTES + 4))
-            at = at + 1 == cells ? 0 : at + 1;
-        store_le32(writing->section + at * FILE_CELL_BYTES, fingerprint);
-        store_le32(writing->section + at * FILE_CELL_BYTES + 4, n + 1);
+    struct entering entering = {.count = 0};
+    while (enter_next(writing, key, &entering)) {
+        for (uint32_t i = 0; i < entering.count; i++) {
+            uint64_t home = file_home(file_fingerprint(entering.hashes[i]), cells);
+            __builtin_prefetch(writing->section + home * FILE_CELL_BYTES, 1);
+        }
+        for (uint32_t i = 0; i < entering.count; i++)
+            enter_cell(writing->section, cells, entering.hashes[i], entering.first + i);
     }
     return end_section(writing, SECTION_CELLS + key, why);
 }
