@@ -18,7 +18,7 @@ struct index_builder *index_builder_new(uint64_t seed)
         return NULL;
     memset(builder, 0, sizeof *builder);
     builder->seed = seed;
-    for (int kind = 0; kind < FILE_KINDS; kind++) {
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++) {
         slots_init(&builder->kinds[kind].slots);
         grow_init(&builder->kinds[kind].names, sizeof(struct built_name));
     }
@@ -31,7 +31,7 @@ void index_builder_free(struct index_builder *builder)
 {
     if (!builder)
         return;
-    for (int kind = 0; kind < FILE_KINDS; kind++) {
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++) {
         slots_deinit(&builder->kinds[kind].slots);
         grow_deinit(&builder->kinds[kind].names);
     }
@@ -109,7 +109,7 @@ err index_builder_add(struct index_builder *builder, const struct als_event *eve
     if (!row)
         return FAIL(why, ALS_NO_MEMORY, "the index of a segment cannot grow");
     row->id = event->id;
-    for (int kind = 0; kind < FILE_KINDS; kind++)
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++)
         TRY(count_name(builder, (enum index_by)kind, event, &row->names[kind], why));
     builder->row_count++;
     return ALS_OK;

@@ -41,7 +41,7 @@ static inline struct built_row *built_row(const struct index_builder *builder, u
     return grow_at(&builder->rows, row);
 }
 
-static inline struct built_name *built_name(const struct index_builder *builder, int kind,
+static inline struct built_name *built_name(const struct index_builder *builder, unsigned kind,
                                             uint32_t number)
 {
     return grow_at(&builder->kinds[kind].names, number);

@@ -104,7 +104,7 @@ static bool is_sane(const struct file_header *header)
 {
     if (header->rows > INDEX_EVENTS_MAX)
         return false;
-    for (int kind = 0; kind < FILE_KINDS; kind++)
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++)
         if (header->names[kind] > header->rows ||
             header->text_bytes[kind] > header->names[kind] * UINT8_MAX)
             return false;

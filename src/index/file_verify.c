@@ -118,7 +118,7 @@ static err verify_ids(struct index_file *file, struct met *met, struct als_why *
 
 static err verify_with(struct index_file *file, struct met *met, struct als_why *why)
 {
-    for (int kind = 0; kind < FILE_KINDS; kind++) {
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++) {
         meet_none(met, file->header.rows);
         TRY(verify_names(file, (enum index_by)kind, met, why));
     }

@@ -160,9 +160,9 @@ static err put_cells(struct writing *writing, enum file_key key, struct als_why 
     return end_section(writing, SECTION_CELLS + key, why);
 }
 
-static err put_names(struct writing *writing, int kind, struct als_why *why)
+static err put_names(struct writing *writing, unsigned kind, struct als_why *why)
 {
-    TRY(begin_section(writing, SECTION_NAMES + (unsigned)kind, why));
+    TRY(begin_section(writing, SECTION_NAMES + kind, why));
     uint64_t text_at = 0;
     uint32_t start = 0;
     for (uint32_t n = 0; n < writing->header.names[kind]; n++) {
@@ -178,24 +178,24 @@ static err put_names(struct writing *writing, int kind, struct als_why *why)
         text_at += built->len;
         start += built->count;
     }
-    return end_section(writing, SECTION_NAMES + (unsigned)kind, why);
+    return end_section(writing, SECTION_NAMES + kind, why);
 }
 
-static err put_texts(struct writing *writing, int kind, struct als_why *why)
+static err put_texts(struct writing *writing, unsigned kind, struct als_why *why)
 {
-    TRY(begin_section(writing, SECTION_TEXTS + (unsigned)kind, why));
+    TRY(begin_section(writing, SECTION_TEXTS + kind, why));
     uint8_t *at = writing->section;
     for (uint32_t n = 0; n < writing->header.names[kind]; n++) {
         const struct sort_name *name = &writing->names[kind][n];
         memcpy(at, name->text, name->len);
         at += name->len;
     }
-    return end_section(writing, SECTION_TEXTS + (unsigned)kind, why);
+    return end_section(writing, SECTION_TEXTS + kind, why);
 }
 
-static err put_rows(struct writing *writing, int kind, struct als_why *why)
+static err put_rows(struct writing *writing, unsigned kind, struct als_why *why)
 {
-    TRY(begin_section(writing, SECTION_ROWS + (unsigned)kind, why));
+    TRY(begin_section(writing, SECTION_ROWS + kind, why));
     const struct index_builder *builder = writing->builder;
     uint32_t count = builder->kinds[kind].count, start = 0;
     uint32_t *next = malloc(((size_t)count + 1) * sizeof *next); // by number of the builder's
@@ -211,7 +211,7 @@ static err put_rows(struct writing *writing, int kind, struct als_why *why)
         store_le32(writing->section + (size_t)at * FILE_ROW_BYTES, row);
     }
     free(next);
-    return end_section(writing, SECTION_ROWS + (unsigned)kind, why);
+    return end_section(writing, SECTION_ROWS + kind, why);
 }
 
 // ---- All of it
@@ -225,11 +225,11 @@ static err put_all(struct writing *writing, struct als_why *why)
         TRY(put_filter(writing, key, why));
     for (enum file_key key = 0; key < FILE_KEYS; key++)
         TRY(put_cells(writing, key, why));
-    for (int kind = 0; kind < FILE_KINDS; kind++)
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++)
         TRY(put_names(writing, kind, why));
-    for (int kind = 0; kind < FILE_KINDS; kind++)
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++)
         TRY(put_texts(writing, kind, why));
-    for (int kind = 0; kind < FILE_KINDS; kind++)
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++)
         TRY(put_rows(writing, kind, why));
     TRY(begin_section(writing, SECTION_CHECKS, why));
     TRY(flush(writing, why));
@@ -238,7 +238,7 @@ static err put_all(struct writing *writing, struct als_why *why)
     return writing->os->file_sync(writing->file, why);
 }
 
-static err order_names(struct writing *writing, int kind, struct als_why *why)
+static err order_names(struct writing *writing, unsigned kind, struct als_why *why)
 {
     uint32_t count = writing->builder->kinds[kind].count;
     struct sort_name *names = malloc(((size_t)count + 1) * sizeof *names);
@@ -258,7 +258,7 @@ static err prepare(struct writing *writing, const uint8_t identity[static 16], s
     struct file_header *header = &writing->header;
     memcpy(header->identity, identity, sizeof header->identity);
     header->rows = writing->builder->row_count;
-    for (int kind = 0; kind < FILE_KINDS; kind++) {
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++) {
         header->names[kind] = writing->builder->kinds[kind].count;
         header->text_bytes[kind] = writing->builder->kinds[kind].text_bytes;
         TRY(order_names(writing, kind, why));
@@ -284,7 +284,7 @@ err index_builder_write(const struct index_builder *builder, struct os *os, stru
         code = put_all(&writing, why);
         os->file_close(writing.file);
     }
-    for (int kind = 0; kind < FILE_KINDS; kind++)
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++)
         free(writing.names[kind]);
     free(writing.section);
     free(writing.output);
