@@ -11,7 +11,7 @@
 
 static const uint8_t identity[16] = "the segment's 16";
 
-enum { ROWS = 60, ENTITIES = 7, TYPES = 3, FILE_ROOM = 32 * 1024 };
+enum { ROWS = 33, ENTITIES = 5, TYPES = 3, FILE_ROOM = 32 * 1024 };
 
 static als_id id_of(uint64_t n)
 {
@@ -208,7 +208,7 @@ TEST(an_index_of_any_other_length_is_refused)
     world_end(&world);
 }
 
-TEST(swapped_blocks_of_an_index_are_found)
+TEST(swapped_neighbours_of_64_bytes_are_found)
 {
     struct world world = world_with_file();
     static uint8_t bytes[FILE_ROOM], block[64];

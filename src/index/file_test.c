@@ -6,6 +6,7 @@
 #include "sim.h"
 #include "test.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 static const uint8_t identity[16] = "the segment's 16";
@@ -241,6 +242,32 @@ TEST(an_index_file_answers_as_loops_over_the_rows_do)
     }
 }
 
+// Tables this small are full of chains that go on at the beginning.
+TEST(an_index_of_few_rows_finds_each_of_them_whatever_its_identity)
+{
+    FOR_EACH_SEED(seed, 300) {
+        struct world world = world_new();
+        struct rand rand = {seed};
+        uint8_t own[16];
+        store_le64(own, rand_next(&rand));
+        store_le64(own + 8, rand_next(&rand));
+        struct model model = model_of(seed, (uint32_t)rand_below(&rand, 24), 20, 4);
+        AUTO(index_builder) builder = build(&model);
+        struct index_file *file = NULL;
+        CHECK_OK(index_builder_write(builder, world.os, world.dir, S("1.idx"), own, NULL));
+        CHECK_OK(index_file_open(world.os, world.dir, S("1.idx"), own, &file, NULL));
+        CHECK_OK(index_file_verify(file, NULL));
+        for (uint32_t row = 0; row < model.count; row++) {
+            CHECK(has_row(file, model.events[row].id, row));
+            check_name(&model, file, INDEX_ENTITY, model.events[row].entity);
+            check_name(&model, file, INDEX_TYPE, model.events[row].type);
+        }
+        index_file_close(file);
+        model_end(&model);
+        world_end(&world);
+    }
+}
+
 TEST(an_index_without_rows_finds_nothing)
 {
     struct world world = world_new();
@@ -388,5 +415,55 @@ TEST(of_a_thousand_absent_ids_at_most_twenty_pass_the_filter)
     }
     CHECK(passed > 0 && passed <= ROWS / 50);
     index_file_close(file);
+    world_end(&world);
+}
+
+// ---- Many threads touch a file for the first time; ThreadSanitizer looks on.
+
+struct shared {
+    struct index_file *file;
+    const struct model *model;
+    bool right;
+};
+
+static void *look_up_all(void *context)
+{
+    struct shared *shared = context;
+    bool right = true;
+    for (uint32_t row = 0; row < shared->model->count; row++) {
+        const struct als_event *event = &shared->model->events[row];
+        struct index_rows rows = {.count = 0};
+        uint32_t found_row = UINT32_MAX, up_to = 0;
+        size_t found = 0;
+        right &=
+            index_file_find_id(shared->file, event->id, &found_row, 1, &found, NULL) == ALS_OK &&
+            found == 1 && found_row == row;
+        right &= index_file_find(shared->file, INDEX_ENTITY, event->entity, &rows, NULL) == ALS_OK;
+        right &= rows.count && index_rows_to(&rows, row, &up_to, NULL) == ALS_OK && up_to;
+    }
+    shared->right = right;
+    return NULL;
+}
+
+TEST(threads_that_touch_a_file_for_the_first_time_together_find_everything)
+{
+    enum { THREADS = 3 };
+    struct world world = world_new();
+    struct model model = model_of(1, 3000, 500, 5);
+    AUTO(index_builder) builder = build(&model);
+    write_to(&world, builder, S("1.idx"));
+    struct index_file *file = open_from(&world, S("1.idx"));
+    struct shared shared[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        shared[i] = (struct shared){file, &model, false};
+        CHECK(pthread_create(&threads[i], NULL, look_up_all, &shared[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+        CHECK(shared[i].right);
+    }
+    index_file_close(file);
+    model_end(&model);
     world_end(&world);
 }
