@@ -146,6 +146,7 @@ static void add_lookups(const struct bench *bench, struct index_file *file,
                       .target = lookups->target};
     snprintf(row.name, sizeof row.name, "index/%s", lookups->name);
     struct samples samples = {.count = 0};
+    must_be(lookups->count > 0, "something to look for");
     for (size_t i = 0; i < bench_rounds(bench, 15) + 1; i++) {
         uint64_t found = 0, start_ns = clock_ns();
         for (uint64_t n = 0; n < LOOKUPS; n++)
