@@ -24,6 +24,7 @@ static const struct {
     {"reads", bench_reads, "queries and states in process"},
     {"latency", bench_latency, "durable appends beside the device's own rate"},
     {"http", bench_http, "the server, over loopback"},
+    {"index", bench_index_file, "the index beside a sealed segment"},
     {"space", bench_space, "bytes an event takes"},
 };
 

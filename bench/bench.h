@@ -23,7 +23,8 @@ void bench_ingest(const struct bench *bench);  // in process: appending, as the 
 void bench_reads(const struct bench *bench);   // in process: queries and states
 void bench_latency(const struct bench *bench); // durable appends beside the device's own syncs
 void bench_http(const struct bench *bench);    // over HTTP, against a server that it starts
-void bench_space(const struct bench *bench);   // bytes an event takes, in memory and on the disk
+void bench_index_file(const struct bench *bench); // the index beside a sealed segment
+void bench_space(const struct bench *bench);      // bytes an event takes, in memory and on the disk
 
 static inline size_t bench_rounds(const struct bench *bench, size_t full)
 {
