@@ -47,21 +47,23 @@ void files_unpin(struct snapshots *snapshots, const struct entry *entry)
         file_free(snapshots, file);
 }
 
-bool files_read_top(struct snapshots *snapshots, const struct snapshot_file *file, uint64_t offset,
-                    struct record *ret_record)
+err files_read_top(struct snapshots *snapshots, const struct snapshot_file *file, uint64_t offset,
+                   struct record *ret_record, struct als_why *why)
 {
     uint8_t top[RECORD_TOP_BYTES_MAX];
     size_t got;
-    return snapshots->os->file_read(file->file, offset, top, sizeof top, &got, NULL) == ALS_OK &&
-           record_decode_top(top, got, file->salt, ret_record);
+    TRY(snapshots->os->file_read(file->file, offset, top, sizeof top, &got, why));
+    if (!record_decode_top(top, got, file->salt, ret_record))
+        return FAIL(why, ALS_CORRUPT, "there is no snapshot");
+    return ALS_OK;
 }
 
 err files_read(struct snapshots *snapshots, const struct entry *entry, struct record *ret_record,
                struct buf *json, struct als_why *why)
 {
     struct record record;
-    if (!files_read_top(snapshots, entry->file, entry->offset, &record) ||
-        record.serial != entry->serial)
+    TRY(files_read_top(snapshots, entry->file, entry->offset, &record, why));
+    if (record.serial != entry->serial)
         return FAIL(why, ALS_CORRUPT, "a snapshot is damaged");
     uint32_t len = record.snapshot.json_len;
     if (json) {
@@ -203,6 +205,19 @@ static void load_record(struct snapshots *snapshots, const struct record *record
         (void)directory_add(&snapshots->directory, &entry, snapshots->options.per_entity);
 }
 
+static void load_records(struct snapshots *snapshots, struct snapshot_file *file, uint64_t size)
+{
+    struct record record;
+    err code;
+    while ((code = files_read_top(snapshots, file, file->end, &record, NULL)) == ALS_OK) {
+        if (file->end + record_bytes(&record) > size)
+            return;
+        load_record(snapshots, &record, file);
+        file->end += record_bytes(&record);
+    }
+    file->unread = code != ALS_CORRUPT; // there may be more
+}
+
 // Without a good head the file is garbage, unless a later version wrote it.
 static bool load_file(struct snapshots *snapshots, struct snapshot_file *file)
 {
@@ -226,13 +241,8 @@ static bool load_file(struct snapshots *snapshots, struct snapshot_file *file)
     file->end = FILE_HEAD_BYTES;
     if (kind == FILE_HEAD_TORN)
         return true;
-    struct record record;
-    while (files_read_top(snapshots, file, file->end, &record) &&
-           file->end + record_bytes(&record) <= size) {
-        load_record(snapshots, &record, file);
-        file->end += record_bytes(&record);
-    }
-    if (file->end < snapshots->options.file_bytes)
+    load_records(snapshots, file, size);
+    if (!file->unread && file->end < snapshots->options.file_bytes)
         snapshots->active = file;
     return true;
 }

@@ -61,6 +61,7 @@ struct snapshot_file {
     uint32_t salt;
     uint32_t readers; // guarded by the lock
     bool removed;     // closed when the last reader goes
+    bool unread;      // the disk could not read it: it is left alone
     bool dirty;       // written since its last sync; the writer's
     struct os_file *file;
 };
@@ -143,9 +144,9 @@ void files_unpin(struct snapshots *snapshots, const struct entry *entry);
 // The record of an entry, and its JSON when `json` is not NULL. ALS_CORRUPT.
 err files_read(struct snapshots *snapshots, const struct entry *entry, struct record *ret_record,
                struct buf *json, struct als_why *why);
-// The top of what may be a record at `offset`; false when there is none.
-bool files_read_top(struct snapshots *snapshots, const struct snapshot_file *file, uint64_t offset,
-                    struct record *ret_record);
+// The top of what may be a record at `offset`. ALS_CORRUPT: it is none.
+err files_read_top(struct snapshots *snapshots, const struct snapshot_file *file, uint64_t offset,
+                   struct record *ret_record, struct als_why *why);
 // An entry that turned out to be useless is dropped; one whose event was found says so.
 void files_drop(struct snapshots *snapshots, uint64_t hash, uint64_t serial);
 void files_prove(struct snapshots *snapshots, uint64_t hash, uint64_t serial);

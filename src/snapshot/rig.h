@@ -23,8 +23,7 @@ static inline err rig_open(struct rig *rig, struct sim *sim, enum store_sync syn
                            struct snapshots_options options, struct als_why *why)
 {
     *rig = (struct rig){.os = sim_os(sim), .state = state_new(), .plain = state_new()};
-    struct store_options store = {
-        .tenant = S("default"), .sync = sync, .wal_file_bytes = WAL_FILE_BYTES_DEFAULT};
+    struct store_options store = {.tenant = S("default"), .sync = sync, .wal_file_bytes = KIB(64)};
     struct store_report report;
     TRY(rig->os->dir_open(rig->os, NULL, S("data"), true, &rig->dir, why));
     TRY(store_open(rig->os, rig->dir, store, &report, &rig->store, why));

@@ -144,7 +144,7 @@ static struct snapshot_file *find_victim(struct snapshots *snapshots)
 {
     for (size_t i = 0; i < snapshots->file_count; i++) {
         struct snapshot_file *file = snapshots->files[i];
-        if (file != snapshots->active && file->live * LIVE_SHARE < file->end)
+        if (file != snapshots->active && !file->unread && file->live * LIVE_SHARE < file->end)
             return file;
     }
     return NULL;
@@ -176,10 +176,11 @@ static err move_record(struct snapshots *snapshots, const struct snapshot_file *
     }
     if (!find_live(snapshots, file, record, &entry))
         return ALS_OK;
-    if (files_read(snapshots, &entry, record, json, NULL) == ALS_OK)
-        return files_append(snapshots, record, buf_str(json), why);
-    files_drop(snapshots, entry.hash, entry.serial);
-    return ALS_OK;
+    err code = files_read(snapshots, &entry, record, json, why);
+    if (code == ALS_CORRUPT)
+        return ALS_OK; // it goes with the file
+    TRY(code);
+    return files_append(snapshots, record, buf_str(json), why);
 }
 
 static err move_all(struct snapshots *snapshots, struct snapshot_file *file, struct als_why *why)
@@ -189,13 +190,15 @@ static err move_all(struct snapshots *snapshots, struct snapshot_file *file, str
     struct record record;
     err code = ALS_OK;
     uint64_t offset = FILE_HEAD_BYTES;
-    while (code == ALS_OK && offset < file->end &&
-           files_read_top(snapshots, file, offset, &record)) {
+    while (code == ALS_OK && offset < file->end) {
+        code = files_read_top(snapshots, file, offset, &record, why);
+        if (code != ALS_OK)
+            break;
         offset += record_bytes(&record);
         code = move_record(snapshots, file, &record, &json, why);
     }
     buf_deinit(&json);
-    return code;
+    return code == ALS_CORRUPT ? ALS_OK : code; // what is damaged goes with the file
 }
 
 bool snapshots_clean(struct snapshots *snapshots, struct als_why *why)
