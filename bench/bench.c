@@ -25,6 +25,7 @@ static const struct {
     {"latency", bench_latency, "durable appends beside the device's own rate"},
     {"http", bench_http, "the server, over loopback"},
     {"space", bench_space, "bytes an event takes"},
+    {"snapshots", bench_snapshots, "states with snapshots and without"},
 };
 
 // ---- Shared by the groups
