@@ -7,7 +7,6 @@
 #include "sim.h"
 #include "snapshot/snapshot.h"
 #include "store/store.h"
-#include "test.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/rand.h"
 #include "snapshot/rig.h"
+#include "test.h"
 
 static const struct snapshots_options usual = SNAPSHOTS_OPTIONS_INIT;
 

@@ -6,6 +6,7 @@
 #include "base/rand.h"
 #include "crash.h"
 #include "snapshot/rig.h"
+#include "test.h"
 
 #include <pthread.h>
 #include <signal.h>
