@@ -53,6 +53,7 @@ static uint64_t events_read(struct rig *rig, str entity)
     return state_events_read(rig->state);
 }
 
+// W33, W40. The reference folds all events of the entity again, within the append.
 TEST(a_snapshot_is_made_from_the_one_before_it_and_a_state_from_the_newest)
 {
     AUTO(sim) sim = sim_new(1);
