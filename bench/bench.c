@@ -26,6 +26,7 @@ static const struct {
     {"http", bench_http, "the server, over loopback"},
     {"index", bench_index_file, "the index beside a sealed segment"},
     {"space", bench_space, "bytes an event takes"},
+    {"snapshots", bench_snapshots, "states with snapshots and without"},
 };
 
 // ---- Shared by the groups

@@ -68,11 +68,12 @@ enum als_durability {
 };
 
 enum als_notice_kind {
-    ALS_NOTICE_TORN_END,       // a crash had cut the log's end; nothing acknowledged was lost
-    ALS_NOTICE_STORAGE_FAILED, // the disk failed: this tenant takes no more appends until restart
-    ALS_NOTICE_STORAGE_FULL,   // an append was refused for want of space
-    ALS_NOTICE_RECOVERED,      // a tenant's store was opened
-    ALS_NOTICE_DAMAGED,        // a tenant's store cannot be opened; the others are
+    ALS_NOTICE_TORN_END,        // a crash had cut the log's end; nothing acknowledged was lost
+    ALS_NOTICE_STORAGE_FAILED,  // the disk failed: this tenant takes no more appends until restart
+    ALS_NOTICE_STORAGE_FULL,    // an append was refused for want of space
+    ALS_NOTICE_RECOVERED,       // a tenant's store was opened
+    ALS_NOTICE_DAMAGED,         // a tenant's store cannot be opened; the others are
+    ALS_NOTICE_SNAPSHOT_FAILED, // a snapshot could not be saved; answers do not depend on it
 };
 
 struct als_notice {
@@ -96,11 +97,21 @@ struct als_options {
     // Called after each sync of a log with how long it took and how many appends it made durable;
     // writer threads. May be NULL.
     void (*synced)(void *context, uint64_t duration_ns, size_t appends);
-    void *context; // of both
+    void *context; // of all
+
+    // Automatic snapshots, in the background: of an entity at each so many events, and when it gets
+    // an event while its newest snapshot is older than so many seconds. 0: 100, 3,600 and 10.
+    bool no_auto_snapshot;
+    uint32_t snapshot_events;
+    uint32_t snapshot_seconds;
+    uint32_t snapshots_per_entity; // at most 100; the newest are kept
+    // Called after each snapshot with how long it took; any thread. May be NULL.
+    void (*snapshot_made)(void *context, uint64_t duration_ns);
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
-        sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL        \
+        sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL,       \
+            false, 0, 0, 0, NULL                                                                   \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
@@ -309,6 +320,64 @@ ALS_API enum als_err als_state_open(struct als *als, const struct als_state_quer
 ALS_API struct als_state_view als_state_view(const struct als_state *state);
 ALS_API void als_state_close(struct als_state *state);
 
+// ---- Snapshots: saved folds. A state query begins with one where it can, and its answer is the
+// same without. They are a cache on disk: a crash may take the last ones, and the directory
+// snapshots/ of a tenant may be deleted whenever the engine is closed.
+
+enum als_snapshot_kind { ALS_SNAPSHOT_MANUAL, ALS_SNAPSHOT_AUTOMATIC, ALS_SNAPSHOT_ONDEMAND };
+
+struct als_snapshot {
+    als_id id;
+    als_str entity;
+    enum als_snapshot_kind kind;
+    int64_t created_us;
+    int64_t as_of_us; // the timestamp of the last event in it
+    als_position position;
+    als_version version;
+    uint64_t event_count;
+    uint64_t bytes; // of its JSON
+};
+
+// What a call below gave: one snapshot, perhaps with its JSON, or a list.
+struct als_snapshots;
+
+// Folds the entity's events up to now, from the snapshot before, and saves the result.
+// ALS_ENTITY_NOT_FOUND when it has none; ALS_TOO_LARGE when the state is larger than 16 MiB.
+// `ret_snapshots` may be NULL; else als_snapshots_next() gives the one, and its JSON.
+ALS_API enum als_err als_snapshot_make(struct als *als, als_str tenant, als_str entity,
+                                       enum als_snapshot_kind kind,
+                                       struct als_snapshots **ret_snapshots, struct als_why *why);
+// The one made last, with its JSON. ALS_NOT_FOUND.
+ALS_API enum als_err als_snapshot_latest(struct als *als, als_str tenant, als_str entity,
+                                         struct als_snapshots **ret_snapshots, struct als_why *why);
+
+struct als_snapshots_query {
+    size_t size;
+    als_str tenant;
+    als_str
+        entity; // empty: of all, entity by entity in an order that stays while the engine is open
+    als_str after;  // of all: entities behind this one; empty: from the first
+    uint64_t limit; // of all: no further entity when there are so many; at most 1,000
+};
+#define ALS_SNAPSHOTS_QUERY_INIT                                                                   \
+    {                                                                                              \
+        sizeof(struct als_snapshots_query), {NULL, 0}, {NULL, 0}, {NULL, 0}, 100                   \
+    }
+
+// Within an entity the greatest as_of_us comes first, and among equals the newest.
+ALS_API enum als_err als_snapshots_open(struct als *als, const struct als_snapshots_query *query,
+                                        struct als_snapshots **ret_snapshots, struct als_why *why);
+// False at the end. The slices live until als_snapshots_close(). `ret_json` may be NULL; it is
+// empty for a list.
+ALS_API bool als_snapshots_next(struct als_snapshots *snapshots, struct als_snapshot *ret_snapshot,
+                                als_str *ret_json);
+ALS_API bool als_snapshots_more(const struct als_snapshots *snapshots); // entities behind the last
+ALS_API void als_snapshots_close(struct als_snapshots *snapshots);
+
+// Deletes the snapshots of an entity, which changes no state.
+ALS_API enum als_err als_snapshot_delete(struct als *als, als_str tenant, als_str entity,
+                                         uint64_t *ret_count, struct als_why *why);
+
 // ---- What there is: names with counts, in bytewise order of the names
 
 enum als_names_of { ALS_NAMES_ENTITIES, ALS_NAMES_TYPES };
@@ -352,9 +421,10 @@ struct als_stats {
     uint64_t wal_files, wal_bytes, wal_bytes_allocated;
     uint64_t wal_syncs, wal_sync_ns;
     uint64_t index_bytes;
-    uint64_t queue_waiting; // appends taken and not yet answered
-    uint64_t failed;        // tenants whose disk failed
-    uint64_t damaged;       // tenants that cannot be opened; only in the sums over all
+    uint64_t queue_waiting;             // appends taken and not yet answered
+    uint64_t failed;                    // tenants whose disk failed
+    uint64_t damaged;                   // tenants that cannot be opened; only in the sums over all
+    uint64_t snapshots, snapshot_bytes; // of tenants whose snapshots were asked for
 };
 
 // Of one tenant; an empty slice: sums over all that are open. Unknown tenants have zeros.

@@ -25,6 +25,13 @@ enum {
     NAMES_PAGE_MAX = 10000,     // names of one page of entities or types
     STATE_HISTORY_EVENTS_MAX = 1000,
 
+    SNAPSHOT_EVENTS_DEFAULT = 100,
+    SNAPSHOT_SECONDS_DEFAULT = 3600,
+    SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
+    SNAPSHOTS_PER_ENTITY_MAX = 100,
+    SNAPSHOTS_COUNT_MAX = 262144, // of a tenant
+    SNAPSHOTS_PAGE_MAX = 1000,    // snapshots of one page
+
     TENANTS_DEFAULT_MAX = 1000,
     APPEND_SLOTS = 1024,    // appends that wait for the writer, all tenants together
     TURN_BATCHES_MAX = 256, // batches that one sync makes durable
@@ -37,7 +44,11 @@ enum {
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)
+#define SNAPSHOT_STATE_BYTES_MAX MIB(16) // a larger state is folded, but not saved
+#define SNAPSHOTS_FILE_BYTES MIB(16)     // a file of snapshots is full past this
+#define SNAPSHOTS_BYTES_MAX GIB(4)       // of a tenant; then its oldest file goes
 
+static_assert(SNAPSHOTS_PAGE_MAX >= SNAPSHOTS_PER_ENTITY_MAX, "an entity fits on a page");
 static_assert(JSON_DEPTH_MAX <= JSON_DEPTH_CAP, "the default must be allowed");
 static_assert(ENTITY_BYTES_MAX <= 255 && TYPE_BYTES_MAX <= 255, "name lengths are bytes on disk");
 static_assert(EVENT_BYTES_MAX < REQUEST_BYTES_MAX, "an event must fit into a request");

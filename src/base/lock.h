@@ -14,14 +14,17 @@ enum lock_rank {
     LOCK_WATCH,      // store: list of those who want to hear of new positions; held while they do
     LOCK_MAILBOX,    // store: appends that wait for the writer
     LOCK_RUN_QUEUE,  // engine: stores that have work
-    LOCK_SLOTS,      // engine: free append slots
-    LOCK_WAITER,     // engine: one caller that waits for its append
-    LOCK_SERVER,     // server: list of open event streams
-    LOCK_HTTP,       // http: requests of a loop that are to be continued
-    LOCK_STREAM,     // http: sockets of the stream loop
-    LOCK_POOL,       // any pool of buffers; small facts of a room
-    LOCK_METRICS,    // metrics: making a child of a labelled family
-    LOCK_LOG,        // base: the diagnostic log
+    LOCK_KEEPER,     // engine: tenants that want a turn of the keeper
+    LOCK_SNAPSHOT_WRITER, // snapshot: one at a time appends, cleans or loads
+    LOCK_SNAPSHOTS,       // snapshot: what is where
+    LOCK_SLOTS,           // engine: free append slots
+    LOCK_WAITER,          // engine: one caller that waits for its append
+    LOCK_SERVER,          // server: list of open event streams
+    LOCK_HTTP,            // http: requests of a loop that are to be continued
+    LOCK_STREAM,          // http: sockets of the stream loop
+    LOCK_POOL,            // any pool of buffers; small facts of a room
+    LOCK_METRICS,         // metrics: making a child of a labelled family
+    LOCK_LOG,             // base: the diagnostic log
     LOCK_RANKS
 };
 

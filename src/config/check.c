@@ -116,6 +116,10 @@ err config_check(struct config *config, struct arena *arena, struct als_why *why
 {
     TRY(check_listen(config, arena, why));
     TRY(check_durability(config, why));
+    config->auto_snapshot_on = str_equal(config->auto_snapshot, S("on"));
+    if (!config->auto_snapshot_on && !str_equal(config->auto_snapshot, S("off")))
+        return FAIL(why, ALS_INVALID_INPUT, "--auto-snapshot: '%.*s' is neither on nor off",
+                    STR(str_first(config->auto_snapshot, 40)));
     if (!log_level_parse(config->log_level, &config->log_least))
         return FAIL(why, ALS_INVALID_INPUT,
                     "--log-level: '%.*s' is none of debug, info, warn, error and off",

@@ -36,6 +36,7 @@ struct config {
     enum config_durability durability_kind;
     uint32_t durability_interval_ms; // of CONFIG_DURABILITY_INTERVAL, else 0
     enum log_level log_least;
+    bool auto_snapshot_on;
     bool help, version, print_config; // asked for on the command line
     struct config_origins {           // where each value came from
 #define TEXT(name, flag, value, help) enum config_source name;

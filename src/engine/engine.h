@@ -37,6 +37,10 @@ struct tenant {
     als_position quiet_since; // the ticker's
     struct slot *used;        // answered in this turn; of the thread that takes it
 
+    struct snapshots *snapshots; // made before the store is published
+    struct saver *saver;         // the keeper's
+    atomic_bool keep;            // wants a turn of the keeper
+
     uint8_t name_len;
     char name[TENANT_BYTES_MAX + 1];
 };
@@ -93,6 +97,11 @@ struct als {
     uint32_t writer_count;
     bool ticker_started;
 
+    struct lock keeper_lock; // LOCK_KEEPER
+    struct signal keep;
+    bool keep_wanted, keeper_stopping, keeper_started;
+    pthread_t keeper;
+
     struct lock slots_lock; // LOCK_SLOTS
     struct slot *free_slots;
     uint32_t slot_count;
@@ -144,9 +153,25 @@ void tick_soon(struct als *als);
 void slots_free(struct als *als);
 void slots_give(struct tenant *tenant); // those that were answered in a turn go back to the pool
 
+// keeper.c: one thread for what can wait, turn by turn, tenant by tenant.
+err keeper_start(struct als *als, struct als_why *why);
+void keeper_stop(struct als *als);
+// The tenant wants a turn, soon. Any thread; locks below LOCK_KEEPER may be held.
+void keeper_wake(struct tenant *tenant);
+
+// snapshots.c
+err snapshots_begin(struct tenant *tenant, struct store *store, struct als_why *why);
+void snapshots_end(struct tenant *tenant);
+// A turn of the keeper: saves the folds that are due, cleans one file. Returns whether there is
+// more to do.
+bool snapshots_turn(struct tenant *tenant);
+
 // read.c, state.c
 void pools_free(struct als *als);
 void states_free(struct als *als);
+// From the pool, for work inside a call; ended by als_state_close(). NULL: no memory.
+struct als_state *state_take(struct als *als);
+struct state *state_inside(struct als_state *state);
 
 // follow.c
 void whens_expire(struct als *als, uint64_t now_ns); // UINT64_MAX: all of them

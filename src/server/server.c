@@ -40,6 +40,8 @@ static struct words words_for(enum als_notice_kind kind)
         return (struct words){LOG_ERROR, "storage full"};
     case ALS_NOTICE_RECOVERED:
         return (struct words){LOG_INFO, "tenant opened"};
+    case ALS_NOTICE_SNAPSHOT_FAILED:
+        return (struct words){LOG_WARN, "snapshot not saved"};
     case ALS_NOTICE_DAMAGED:
         return (struct words){LOG_ERROR, "tenant damaged"};
     }
@@ -64,6 +66,14 @@ static void synced(void *context, uint64_t duration_ns, size_t appends)
     metrics_observe_ns(server->metrics, METRIC_wal_sync_duration_seconds, duration_ns, NULL);
 }
 
+static void snapshot_made(void *context, uint64_t duration_ns)
+{
+    struct server *server = context;
+    metrics_add(server->metrics, METRIC_snapshots_created_total, 1, NULL);
+    metrics_observe_ns(server->metrics, METRIC_snapshot_creation_duration_seconds, duration_ns,
+                       NULL);
+}
+
 // Adds to a counter what is new since the last exposition; several may run at once.
 static void catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
                      uint64_t now)
@@ -84,6 +94,7 @@ static void refresh(void *context, struct metrics *metrics)
         metrics_set(metrics, METRIC_storage_entities_total, (double)stats.entities);
         metrics_set(metrics, METRIC_storage_size_bytes, (double)stats.wal_bytes);
         metrics_set(metrics, METRIC_storage_failed, (double)stats.failed);
+        metrics_set(metrics, METRIC_snapshots_total, (double)stats.snapshots);
         metrics_set(metrics, METRIC_tenants_open, (double)stats.tenants);
         metrics_set(metrics, METRIC_tenants_damaged, (double)stats.damaged);
         metrics_set(metrics, METRIC_wal_segments_total, (double)stats.wal_files);
@@ -134,6 +145,11 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.notice = notice;
     options.synced = synced;
     options.context = server;
+    options.no_auto_snapshot = !config->auto_snapshot_on;
+    options.snapshot_events = (uint32_t)config->snapshot_events;
+    options.snapshot_seconds = (uint32_t)config->snapshot_seconds;
+    options.snapshots_per_entity = (uint32_t)config->snapshots_per_entity;
+    options.snapshot_made = snapshot_made;
     str directory = arena_copy(&server->arena, config->data_dir); // with a NUL behind it
     if (!directory.ptr)
         return FAIL(why, ALS_INVALID_INPUT, "the name of the data directory is too long");

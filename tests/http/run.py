@@ -26,6 +26,7 @@ MODULES = [
     "test_append",
     "test_query",
     "test_state",
+    "test_snapshots",
     "test_stream",
     "test_limits",
     "test_tenants",

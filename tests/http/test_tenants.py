@@ -33,6 +33,7 @@ def fill_a(client):
             metadata={"correlation_id": f"c{number}"} if number % 2 else None,
         )
     client.append("order-1", "order.placed", {"shared": "a"}, id=SHARED_ID, timestamp=instant(1000))
+    equal(client.post(API + "/snapshots", {"entity_id": "order-1"}).status, 200, "a snapshot")
 
 
 def variants():
@@ -63,6 +64,8 @@ def variants():
     paths += [
         f"{API}/entities/{entity}/snapshot" for entity in ("order-1", "user-1", "nobody", SECRET)
     ]
+    paths += [f"{API}/snapshots{rest}" for rest in ("", "?entity_id=order-1", "?limit=1")]
+    paths += [f"{API}/snapshots/{entity}/latest" for entity in ("order-1", "user-1", SECRET)]
     paths += [
         f"{API}/{kind}?{rest}"
         for kind in ("entities", "event-types")
@@ -107,6 +110,9 @@ def act_as_b(client):
     refused(client.try_append(**event("order-1", expected_version=0)), 409, "version_conflict")
     refused(client.try_append(**event(id=SHARED_ID)), 409, "id_conflict")
     refused(client.try_append(**event("Bad", "Bad")), 400, "invalid_input")
+    for entity in ("order-1", "user-1", SECRET):
+        equal(client.post(API + "/snapshots", {"entity_id": entity}).status, 200, "a snapshot")
+    equal(client.request("DELETE", API + "/snapshots/order-1").status, 200, "deleted")
     client.query()
     client.state("order-1")
 
