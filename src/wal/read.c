@@ -18,12 +18,10 @@
 struct wal_reader {
     struct wal_scan scan;
     als_position up_to;
-    size_t index;         // of the file that is being read
-    uint64_t offset;      // in it; 0: its first frame has not been looked at
-    struct wal_link last; // numbers and positions only; hashes are not followed
+    struct wal_place start;
 };
 
-static struct wal_file *file_at(struct wal_reader *reader, size_t index)
+static const struct wal_file *file_at(const struct wal_reader *reader, size_t index)
 {
     return index < reader->scan.files.count ? &reader->scan.files.items[index] : NULL;
 }
@@ -39,33 +37,25 @@ static err map_files(struct wal_reader *reader, struct os_dir *dir, als_position
         TRY(wal_scan_header(scan, i, why));
         if (scan->finding == WAL_DAMAGED)
             return FAIL(why, ALS_CORRUPT, "%s", scan->bad.text);
-        if (scan->files.items[i].before.position <= after)
-            reader->index = i;
+        const struct wal_link *before = &scan->files.items[i].before;
+        if (i == 0 || before->position <= after)
+            reader->start = (struct wal_place){i, 0, before->batch, before->position};
     }
-    struct wal_file *first = file_at(reader, reader->index);
-    if (first && first->before.position > after)
+    if (reader->start.position > after)
         return FAIL(why, ALS_CORRUPT, "the log begins behind position %llu, which was to be read",
                     (unsigned long long)after);
-    if (first)
-        reader->last = first->before;
     return ALS_OK;
 }
 
 // Passes the frames before the one that holds the event behind `after`.
 static err seek(struct wal_reader *reader, als_position after, struct als_why *why)
 {
-    while (reader->last.position < after && reader->last.position < reader->up_to) {
-        struct wal_link before = reader->last;
-        size_t index = reader->index;
-        uint64_t offset = reader->offset;
+    struct wal_place place = reader->start;
+    while (place.position < after && place.position < reader->up_to) {
         struct wal_batch batch;
-        TRY(wal_reader_next(reader, &batch, why));
-        if (reader->last.position > after) { // give it again
-            reader->last = before;
-            reader->index = index;
-            reader->offset = offset;
-            return ALS_OK;
-        }
+        TRY(wal_reader_next(reader, &place, &batch, why));
+        if (place.position <= after)
+            reader->start = place;
     }
     return ALS_OK;
 }
@@ -84,45 +74,51 @@ err wal_reader_open(struct os *os, struct os_dir *dir, als_position after, als_p
     return ALS_OK;
 }
 
-// Goes on to the file that begins where the log stands, if there is one.
-static void enter_next_file(struct wal_reader *reader)
+struct wal_place wal_reader_start(const struct wal_reader *reader)
 {
-    const struct wal_file *next = file_at(reader, reader->index + 1);
-    if (next && next->before.batch == reader->last.batch) {
-        reader->index++;
-        reader->offset = 0;
+    return reader->start;
+}
+
+// Goes on to the file that begins where the place is, if there is one.
+static void enter_next_file(const struct wal_reader *reader, struct wal_place *place)
+{
+    const struct wal_file *next = file_at(reader, place->file + 1);
+    if (next && next->before.batch == place->batch) {
+        place->file++;
+        place->offset = 0;
     }
 }
 
-static err next_frame(struct wal_reader *reader, struct wal_frame *ret_frame,
-                      const uint8_t **ret_at, struct als_why *why)
+static err next_frame(const struct wal_reader *reader, struct wal_place *place,
+                      struct wal_frame *ret_frame, const uint8_t **ret_at, struct als_why *why)
 {
-    enter_next_file(reader);
-    const struct wal_file *file = file_at(reader, reader->index);
-    if (reader->offset == 0)
-        reader->offset = WAL_HEADER_BYTES;
-    uint64_t left = file ? file->size - reader->offset : 0;
+    enter_next_file(reader, place);
+    const struct wal_file *file = file_at(reader, place->file);
+    if (place->offset == 0)
+        place->offset = WAL_HEADER_BYTES;
+    uint64_t left = file && place->offset < file->size ? file->size - place->offset : 0;
     struct wal_frame frame = {};
     if (left >= WAL_FRAME_BYTES)
-        wal_frame_load(file->bytes + reader->offset, &frame);
+        wal_frame_load(file->bytes + place->offset, &frame);
     if (frame.size < WAL_FRAME_BYTES || wal_frame_span(frame.size) > left ||
-        frame.number != reader->last.batch + 1 || frame.first != reader->last.position + 1)
+        frame.number != place->batch + 1 || frame.first != place->position + 1)
         return FAIL(why, ALS_CORRUPT, "the log cannot be followed behind position %llu",
-                    (unsigned long long)reader->last.position);
-    *ret_at = file->bytes + reader->offset;
-    reader->offset += wal_frame_span(frame.size);
-    reader->last.batch = frame.number;
-    reader->last.position += frame.count;
+                    (unsigned long long)place->position);
+    *ret_at = file->bytes + place->offset;
+    place->offset += wal_frame_span(frame.size);
+    place->batch = frame.number;
+    place->position += frame.count;
     *ret_frame = frame;
     return ALS_OK;
 }
 
-err wal_reader_next(struct wal_reader *reader, struct wal_batch *ret_batch, struct als_why *why)
+err wal_reader_next(const struct wal_reader *reader, struct wal_place *place,
+                    struct wal_batch *ret_batch, struct als_why *why)
 {
     struct wal_frame frame = {};
     const uint8_t *at = NULL;
-    while (frame.count == 0 && reader->last.position < reader->up_to)
-        TRY(next_frame(reader, &frame, &at, why));
+    while (frame.count == 0 && place->position < reader->up_to)
+        TRY(next_frame(reader, place, &frame, &at, why));
     *ret_batch = (struct wal_batch){.number = frame.number,
                                     .first = frame.first,
                                     .count = frame.count,

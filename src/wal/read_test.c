@@ -55,11 +55,12 @@ static uint64_t check_range(struct bench *bench, als_position after, als_positio
     err code = wal_reader_open(bench->os, bench->dir, after, up_to, &reader, &why);
     CHECK_STR(S(""), str_of(why.text));
     CHECK_OK(code);
+    struct wal_place place = wal_reader_start(reader);
     struct wal_batch batch;
     als_position position = after;
     uint64_t batches = 0;
     for (;;) {
-        CHECK_OK(wal_reader_next(reader, &batch, NULL));
+        CHECK_OK(wal_reader_next(reader, &place, &batch, NULL));
         if (batch.count == 0)
             break;
         if (batches == 0)
@@ -100,10 +101,11 @@ TEST(a_reader_beside_the_writer_stops_at_its_position_while_more_is_appended)
     CHECK_OK(wal_reader_open(bench.os, bench.dir, 0, seen, &reader, NULL));
     for (int i = 0; i < 20; i++)
         append(&bench, 2, 600);
+    struct wal_place place = wal_reader_start(reader);
     struct wal_batch batch;
-    CHECK_OK(wal_reader_next(reader, &batch, NULL));
+    CHECK_OK(wal_reader_next(reader, &place, &batch, NULL));
     CHECK_EQUAL(2, batch.count);
-    CHECK_OK(wal_reader_next(reader, &batch, NULL));
+    CHECK_OK(wal_reader_next(reader, &place, &batch, NULL));
     CHECK_EQUAL(0, batch.count);
     bench_close(&bench);
 }
@@ -125,15 +127,17 @@ TEST(a_reader_beside_the_writer_refuses_what_is_not_in_the_log)
     struct bench bench = bench_open();
     AUTO(wal_reader) empty = NULL;
     CHECK_OK(wal_reader_open(bench.os, bench.dir, 0, 0, &empty, NULL));
+    struct wal_place place = wal_reader_start(empty);
     struct wal_batch batch;
-    CHECK_OK(wal_reader_next(empty, &batch, NULL));
+    CHECK_OK(wal_reader_next(empty, &place, &batch, NULL));
     CHECK_EQUAL(0, batch.count);
     for (int i = 0; i < 30; i++)
         append(&bench, 1, 600);
     AUTO(wal_reader) beyond = NULL;
     CHECK_OK(wal_reader_open(bench.os, bench.dir, 29, 31, &beyond, NULL));
-    CHECK_OK(wal_reader_next(beyond, &batch, NULL));
-    CHECK_ERR(ALS_CORRUPT, wal_reader_next(beyond, &batch, NULL));
+    place = wal_reader_start(beyond);
+    CHECK_OK(wal_reader_next(beyond, &place, &batch, NULL));
+    CHECK_ERR(ALS_CORRUPT, wal_reader_next(beyond, &place, &batch, NULL));
     CHECK_OK(wal_trim(bench.wal, 20, NULL));
     struct wal_reader *trimmed = NULL;
     CHECK_ERR(ALS_CORRUPT, wal_reader_open(bench.os, bench.dir, 0, 30, &trimmed, NULL));

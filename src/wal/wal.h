@@ -125,9 +125,17 @@ struct wal_reader;
 // are not looked at again, the chain of numbers and positions is. ALS_CORRUPT when it breaks.
 err wal_reader_open(struct os *os, struct os_dir *dir, als_position after, als_position up_to,
                     struct wal_reader **ret_reader, struct als_why *why);
+struct wal_place { // where somebody stands in it; a plain value
+    size_t file;
+    uint64_t offset; // in that file; 0: before its first frame
+    uint64_t batch;  // the last one that was passed, and its last position
+    als_position position;
+};
+struct wal_place wal_reader_start(const struct wal_reader *reader);
 // The next batch, in order; marks are left out. `count` is 0 at the end. The first batch may begin
 // before `after`, the last one may go on behind `up_to`. The body is valid until the reader is
-// closed. One thread at a time.
-err wal_reader_next(struct wal_reader *reader, struct wal_batch *ret_batch, struct als_why *why);
+// closed. Any number of threads, each at a place of its own.
+err wal_reader_next(const struct wal_reader *reader, struct wal_place *place,
+                    struct wal_batch *ret_batch, struct als_why *why);
 void wal_reader_close(struct wal_reader *reader);
 AUTO_WITH(wal_reader, wal_reader_close)
