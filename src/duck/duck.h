@@ -16,6 +16,6 @@
 // docs/sql.md is what users read; ADR 0014 has the reasons.
 #pragma once
 
-// Arguments: bytes of memory, number of threads, the tenant's directory (absolute). Returns the
-// exit code.
+// Arguments: bytes of memory, number of threads, the tenant's directory (absolute; "-" for a tenant
+// that has none yet). Returns the exit code.
 int duck_main(int count, char **words);

@@ -61,20 +61,27 @@ void guard_cpu(uint64_t time_ms_max, unsigned threads)
 
 // ---- Directories.
 
+static bool allow_reading(int rules, const char *directory)
+{
+    struct landlock_path_beneath_attr below = {
+        .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+        .parent_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    bool done =
+        below.parent_fd >= 0 &&
+        syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
+    if (below.parent_fd >= 0)
+        (void)close(below.parent_fd);
+    return done;
+}
+
 static err confine_to(const char *directory, struct als_why *why)
 {
-    enum { READS = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR };
     struct landlock_ruleset_attr all = {.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1};
     int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
     if (rules < 0)
         return ALS_OK; // this kernel has none; the other layers remain
-    struct landlock_path_beneath_attr below = {
-        .allowed_access = READS, .parent_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    bool done = below.parent_fd >= 0 &&
-                syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0 &&
+    bool done = (!directory || allow_reading(rules, directory)) &&
                 syscall(SYS_landlock_restrict_self, rules, 0) == 0;
-    if (below.parent_fd >= 0)
-        (void)close(below.parent_fd);
     (void)close(rules);
     if (!done)
         return FAIL(why, ALS_INTERNAL, "the worker cannot confine itself to its directory");

@@ -19,7 +19,7 @@ struct wal_reader;
 
 struct guard {
     uint64_t memory_bytes;
-    const char *directory; // the only one that may be read
+    const char *directory; // the only one that may be read; NULL: none
 };
 // Bounds this process for good. It has one thread; those to come inherit the bounds.
 err guard_enter(struct guard guard, struct als_why *why);

@@ -110,7 +110,7 @@ int duck_main(int count, char **words)
     uint64_t memory_bytes, threads;
     if (count != 4 || !str_to_u64(str_of(words[1]), &memory_bytes) ||
         !str_to_u64(str_of(words[2]), &threads) || threads == 0 || threads > THREADS_MAX ||
-        words[3][0] != '/')
+        (words[3][0] != '/' && strcmp(words[3], "-") != 0))
         return EXIT_BAD_ARGUMENTS;
     sigset_t interrupts;
     sigemptyset(&interrupts);
@@ -124,7 +124,7 @@ int duck_main(int count, char **words)
         return EXIT_CANNOT_WORK;
     worker->socket = STDIN_FILENO;
     arena_init(&worker->arena, MIB(1), ARENA_BYTES_MAX);
-    err code = worker_begin(worker, (struct guard){memory_bytes, words[3]}, (unsigned)threads, &why);
+    err code = worker_begin(worker, (struct guard){memory_bytes, words[3][0] == '/' ? words[3] : NULL}, (unsigned)threads, &why);
     if (code == ALS_OK)
         serve(worker);
     else

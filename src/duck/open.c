@@ -69,7 +69,7 @@ err worker_say(struct worker *worker, const char *statement, struct als_why *why
     return code;
 }
 
-static err lock_down(struct worker *worker, str directory, struct als_why *why)
+static err allow_directory(struct worker *worker, str directory, struct als_why *why)
 {
     struct buf buf;
     buf_init(&buf, 64 << 10);
@@ -85,9 +85,7 @@ static err lock_down(struct worker *worker, str directory, struct als_why *why)
     if (!buf_failed(&buf))
         code = worker_say(worker, buf.ptr, why);
     buf_deinit(&buf);
-    TRY(code);
-    TRY(worker_say(worker, "SET enable_external_access = false", why));
-    return worker_say(worker, "SET lock_configuration = true", why);
+    return code;
 }
 
 err worker_open(struct worker *worker, uint64_t memory_bytes, struct als_why *why)
@@ -108,7 +106,10 @@ err worker_lock(struct worker *worker, unsigned threads, str directory, struct a
     worker->threads = threads;
     (void)snprintf(text, sizeof text, "SET threads = %u", threads);
     TRY(worker_say(worker, text, why));
-    return lock_down(worker, directory, why);
+    if (directory.len)
+        TRY(allow_directory(worker, directory, why));
+    TRY(worker_say(worker, "SET enable_external_access = false", why));
+    return worker_say(worker, "SET lock_configuration = true", why);
 }
 
 void worker_close(struct worker *worker)

@@ -12,11 +12,13 @@
 #include <stdatomic.h>
 
 struct http_request;
+struct config;
 struct http_server;
 struct metrics;
 struct os;
 struct sse;
 struct waiter;
+struct sql_pool;
 
 enum reached { REACHED, REACHED_TOO_LATE, REACHED_END };
 
@@ -31,6 +33,7 @@ struct server {
     uint64_t batch_events_max;
     uint32_t sockets_max;
     uint32_t stop_ms_max;
+    struct sql_pool *sql; // NULL: no SQL
 
     struct lock lock; // guards the next four; requests are woken under it
     struct sse *sse_first;
@@ -70,5 +73,10 @@ void *call_state_new(struct call *call, size_t size);
 
 // Wakes the event streams that owe their client a sign of life.
 void sse_turn(struct server *server);
+// The processes that answer SQL; none are started before there is a query.
+err sql_start(struct server *server, const struct config *config, struct als_why *why);
+void sql_refresh(struct server *server); // their metrics
+void sql_cancel(struct server *server);  // queries under way end; no more are taken
+void sql_stop(struct server *server);
 // Answers the reads that wait for a position; further ones are refused.
 void reading_stop(struct server *server);

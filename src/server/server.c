@@ -88,6 +88,7 @@ static void refresh(void *context, struct metrics *metrics)
         metrics_set(metrics, METRIC_tenants_damaged, (double)stats.damaged);
         metrics_set(metrics, METRIC_wal_segments_total, (double)stats.wal_files);
     }
+    sql_refresh(server);
     struct http_server *http = atomic_load(&server->http);
     if (!http)
         return;
@@ -206,6 +207,7 @@ err server_start(const struct config *config, struct server **ret_server, struct
     if (!server || !server->metrics)
         return FAIL(why, ALS_NO_MEMORY, "no memory for the server");
     metrics_on_print(server->metrics, refresh, server);
+    TRY(sql_start(server, config, why));
     TRY(open_doors(server, config, why)); // first, so that /health answers during recovery
     TRY(open_engine(server, config, why));
     *ret_server = MOVE(server);
@@ -218,8 +220,10 @@ void server_stop(struct server *server)
         return;
     struct http_server *http = atomic_load(&server->http);
     reading_stop(server);
+    sql_cancel(server);
     if (http)
         http_server_stop(http, server->stop_ms_max);
+    sql_stop(server);
     als_close(server->als);
     metrics_free(server->metrics);
     lock_deinit(&server->lock);

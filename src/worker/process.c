@@ -11,6 +11,20 @@
 
 enum { EXIT_NOT_LOADED = 127 }; // what a program's loader says when a library is missing
 
+bool worker_beside(const char *name, char path[static WORKER_PATH_MAX])
+{
+    ssize_t len = readlink("/proc/self/exe", path, WORKER_PATH_MAX - 1);
+    if (len <= 0)
+        return false;
+    path[len] = '\0';
+    char *slash = strrchr(path, '/');
+    size_t room = slash ? WORKER_PATH_MAX - (size_t)(slash + 1 - path) : 0;
+    if (strlen(name) >= room)
+        return false;
+    memcpy(slash + 1, name, strlen(name) + 1);
+    return true;
+}
+
 static int fill_actions(posix_spawn_file_actions_t *actions, int socket)
 {
     int code = posix_spawn_file_actions_adddup2(actions, socket, STDIN_FILENO);

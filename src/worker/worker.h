@@ -32,6 +32,10 @@ struct worker_options {
     uint32_t idle_ms_max;                    // then a process is ended
 };
 
+enum { WORKER_PATH_MAX = 4096 };
+// The path of a program that lies beside the one that runs; false when that cannot be told.
+bool worker_beside(const char *name, char path[static WORKER_PATH_MAX]);
+
 struct workers;
 err workers_start(struct worker_options options, struct workers **ret_workers,
                   struct als_why *why);
