@@ -10,12 +10,14 @@
 
 static bool find_program(struct sql_pool *pool, str given)
 {
-    if (given.len == 0)
-        return worker_beside("allsource-sql", pool->program);
-    if (given.len >= sizeof pool->program)
+    char name[WORKER_PATH_MAX];
+    if (given.len >= sizeof name)
         return false;
-    memcpy(pool->program, given.ptr, given.len);
-    pool->program[given.len] = '\0';
+    memcpy(name, given.ptr, given.len);
+    name[given.len] = '\0';
+    if (str_find(given, '/') == given.len)
+        return worker_beside(name, pool->program);
+    memcpy(pool->program, name, given.len + 1);
     return true;
 }
 
