@@ -12,6 +12,7 @@
 #include <duckdb.h>
 #include <stdatomic.h>
 
+struct ArrowSchema;
 struct json_doc;
 struct wal_reader;
 
@@ -109,6 +110,9 @@ struct result {
     uint64_t rows;
     bool truncated;
     uint64_t duration_us;
+    struct ArrowSchema *schema; // of Arrow: these three
+    duckdb_arrow_options arrow_options;
+    uint8_t *scratch;
 };
 err answer_begin(struct result *result, struct buf *buf, struct als_why *why);
 // A row of the chunk whose vectors these are; `rows` has been counted up to the chunk. Not Arrow.
@@ -122,6 +126,7 @@ err arrow_schema(struct result *result, struct buf *buf, struct als_why *why);
 err arrow_batch(struct result *result, duckdb_data_chunk chunk, idx_t count, struct buf *buf,
                 struct als_why *why);
 void arrow_end(struct buf *buf);
+void arrow_free(struct result *result);
 
 // ---- open.c, run.c
 

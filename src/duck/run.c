@@ -307,6 +307,7 @@ static err run(struct answering *self, struct als_why *why)
         code = duckdb_execute_pending(pending, &duck) == DuckDBSuccess
                    ? put_answer(self, why)
                    : result_failed(&duck, why);
+        arrow_free(&self->result);
         columns_free(&self->result);
         duckdb_destroy_result(&duck);
     }
