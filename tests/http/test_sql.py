@@ -7,6 +7,7 @@ import os
 import re
 import signal
 
+import arrow_stream
 from harness import (
     API,
     NDJSON_TYPE,
@@ -220,6 +221,31 @@ def test_other_formats_hold_the_same():
     check(b',,"",' in answer.body, "NULL is nothing, and an empty text is not")
     equal(table[1][8], "1.50", "a decimal")
     equal(table[2][7], instant(10), "a moment")
+
+
+def test_an_arrow_stream_holds_the_same():
+    need_worker()
+    client = fresh()
+    fill(client)
+    accept = "application/vnd.apache.arrow.stream"
+    answer = sql(client, "SELECT position, entity_id, id, timestamp, metadata, schema_version "
+                         "FROM events ORDER BY position", accept)
+    equal(answer.headers["content-type"], accept, "type")
+    names, table = arrow_stream.read(answer.body)
+    equal(names, ["position", "entity_id", "id", "timestamp", "metadata", "schema_version"],
+          "names")
+    events = client.get(API + "/events/query").json["events"]
+    equal(len(table), len(events), "rows")
+    for row, known in zip(table, events):
+        equal(row[:2], [known["position"], known["entity_id"]], "position and entity")
+        equal(row[2].hex(), known["id"].replace("-", ""), "id")
+        equal(row[4] is None, known["metadata"] is None, "metadata")
+    names, table = arrow_stream.read(
+        sql(client, "SELECT range, range || 'x' AS t FROM range(20000)", accept, limit=12345).body
+    )
+    equal(table, [[n, f"{n}x"] for n in range(12345)], "rows up to the limit")
+    names, table = arrow_stream.read(sql(client, "SELECT 1 AS a WHERE false", accept).body)
+    equal((names, table), (["a"], []), "no rows")
 
 
 def test_values_of_every_type_are_put_exactly():
