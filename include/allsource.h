@@ -421,9 +421,9 @@ struct als_file {
 
 struct als_files;
 struct als_files_view {
-    als_position position;  // pinned: all events up to here
-    als_position sealed;    // those up to here are in `files`, those behind it in the log
-    als_str directory;      // absolute, with a NUL behind it; empty: the tenant has no events
+    als_position position;        // pinned: all events up to here
+    als_position sealed;          // those up to here are in `files`, those behind it in the log
+    als_str directory;            // absolute, with a NUL behind it; empty: the tenant has no events
     const struct als_file *files; // in order of positions
     size_t count;
 };

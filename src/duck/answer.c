@@ -104,8 +104,7 @@ static void csv_begin(const struct result *result, struct buf *buf)
     buf_put_str(buf, S("\r\n"));
 }
 
-static void csv_row(const struct result *result, duckdb_vector *vectors, idx_t row,
-                    struct buf *buf)
+static void csv_row(const struct result *result, duckdb_vector *vectors, idx_t row, struct buf *buf)
 {
     for (size_t i = 0; i < result->column_count; i++) {
         if (i)

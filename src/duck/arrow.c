@@ -61,8 +61,8 @@ enum layout { LAYOUT_NONE, LAYOUT_BITS, LAYOUT_FIXED, LAYOUT_TEXT, LAYOUT_LIST, 
 struct kind {
     enum arrow_type type;
     enum layout layout;
-    unsigned width;           // LAYOUT_FIXED: bytes of a value; TEXT, LIST: of an offset
-    unsigned first, second;   // what the type's table says: bits and sign, unit, precision and scale
+    unsigned width;         // LAYOUT_FIXED: bytes of a value; TEXT, LIST: of an offset
+    unsigned first, second; // what the type's table says: bits and sign, unit, precision and scale
     str zone;
 };
 
@@ -128,13 +128,12 @@ static bool kind_with_arguments(str format, struct kind *ret_kind)
         return numbers[2] == 128; // what DuckDB gives unless it is told otherwise
     }
     if (str_equal(head, S("w"))) {
-        *ret_kind =
-            (struct kind){.type = TYPE_FIXED_BINARY, .layout = LAYOUT_FIXED, .width = first,
-                          .first = first};
+        *ret_kind = (struct kind){
+            .type = TYPE_FIXED_BINARY, .layout = LAYOUT_FIXED, .width = first, .first = first};
         return first > 0;
     }
-    *ret_kind = (struct kind){.type = TYPE_FIXED_LIST, .layout = LAYOUT_CHILDREN, .width = first,
-                              .first = first};
+    *ret_kind = (struct kind){
+        .type = TYPE_FIXED_LIST, .layout = LAYOUT_CHILDREN, .width = first, .first = first};
     return str_equal(head, S("+w"));
 }
 
@@ -315,9 +314,9 @@ static err read_schema(struct result *result, struct als_why *why)
             names[i] = result->columns[i].name;
         }
         duckdb_connection_get_arrow_options(result->connection, &result->arrow_options);
-        code = duck_failed(duckdb_to_arrow_schema(result->arrow_options, types, names, count,
-                                                  result->schema),
-                           why);
+        code = duck_failed(
+            duckdb_to_arrow_schema(result->arrow_options, types, names, count, result->schema),
+            why);
     }
     free(types);
     free(names);

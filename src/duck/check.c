@@ -28,23 +28,55 @@ static const char *const functions[] = {
 };
 
 static const char *const classes[] = {
-    "BETWEEN", "CASE",   "CAST",       "COLLATE",    "COLUMN_REF",
-    "COMPARISON", "CONJUNCTION", "CONSTANT",   "FUNCTION",   "LAMBDA",
-    "LAMBDA_REF", "OPERATOR", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY",
-    "WINDOW",  NULL,
+    "BETWEEN",
+    "CASE",
+    "CAST",
+    "COLLATE",
+    "COLUMN_REF",
+    "COMPARISON",
+    "CONJUNCTION",
+    "CONSTANT",
+    "FUNCTION",
+    "LAMBDA",
+    "LAMBDA_REF",
+    "OPERATOR",
+    "POSITIONAL_REFERENCE",
+    "STAR",
+    "SUBQUERY",
+    "WINDOW",
+    NULL,
 };
 
 static const char *const types[] = {
     // queries
-    "SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE",
+    "SELECT_NODE",
+    "SET_OPERATION_NODE",
+    "RECURSIVE_CTE_NODE",
+    "CTE_NODE",
     // tables
-    "BASE_TABLE", "EMPTY", "EXPRESSION_LIST", "JOIN", "SUBQUERY", "TABLE_FUNCTION",
+    "BASE_TABLE",
+    "EMPTY",
+    "EXPRESSION_LIST",
+    "JOIN",
+    "SUBQUERY",
+    "TABLE_FUNCTION",
     // modifiers
-    "ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER", "ASCENDING",
-    "DESCENDING", "ORDER_DEFAULT",
+    "ORDER_MODIFIER",
+    "LIMIT_MODIFIER",
+    "LIMIT_PERCENT_MODIFIER",
+    "DISTINCT_MODIFIER",
+    "ASCENDING",
+    "DESCENDING",
+    "ORDER_DEFAULT",
     // what a cast may need to know of its type
-    "DECIMAL_TYPE_INFO", "LIST_TYPE_INFO", "STRUCT_TYPE_INFO", "ARRAY_TYPE_INFO",
-    "STRING_TYPE_INFO", "UNBOUND_TYPE_INFO", "GENERIC_TYPE_INFO", NULL,
+    "DECIMAL_TYPE_INFO",
+    "LIST_TYPE_INFO",
+    "STRUCT_TYPE_INFO",
+    "ARRAY_TYPE_INFO",
+    "STRING_TYPE_INFO",
+    "UNBOUND_TYPE_INFO",
+    "GENERIC_TYPE_INFO",
+    NULL,
 };
 
 struct walk {
@@ -135,8 +167,7 @@ static bool literal_number(struct walk *self, const struct json_node *node, int6
     if (!str_equal(text_of(self, node, S("class")), S("CONSTANT")))
         return false;
     const struct json_node *constant = json_member(self->tree, node, S("value"));
-    const struct json_node *value =
-        constant ? json_member(self->tree, constant, S("value")) : NULL;
+    const struct json_node *value = constant ? json_member(self->tree, constant, S("value")) : NULL;
     return value && value->kind == JSON_NUMBER &&
            json_to_i64(json_span(self->tree, value), ret_value);
 }

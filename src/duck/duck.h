@@ -13,7 +13,7 @@
 //   3. DuckDB's own locks: no external access but the tenant's directory, configuration locked;
 //   4. before a query is prepared, its syntax tree is walked, and what is not known to be harmless
 //      is refused (check.c, functions.def).
-// docs/sql.md is what users read; ADR 0014 has the reasons.
+// docs/sql.md is what users read; ADR 0024 has the reasons.
 #pragma once
 
 // Arguments: bytes of memory, number of threads, the tenant's directory (absolute; "-" for a tenant

@@ -282,9 +282,9 @@ static uint64_t bytes_read(void)
 static uint64_t bytes_of(struct bench *bench, const char *query)
 {
     uint64_t before = bytes_read();
-    CHECK_EQUAL(SQL_END, ask(bench, (struct sql_question){.query = str_of(query),
-                                                          .position = LAST,
-                                                          .as_of_us = INT64_MAX}));
+    CHECK_EQUAL(SQL_END,
+                ask(bench, (struct sql_question){
+                               .query = str_of(query), .position = LAST, .as_of_us = INT64_MAX}));
     return bytes_read() - before;
 }
 

@@ -79,8 +79,7 @@ void flat_field(struct flat *flat, struct flat_table *table, unsigned field, uin
     table->fields[field] = (flat_place)flat->used;
 }
 
-void flat_field_place(struct flat *flat, struct flat_table *table, unsigned field,
-                      flat_place place)
+void flat_field_place(struct flat *flat, struct flat_table *table, unsigned field, flat_place place)
 {
     if (place == 0)
         return;

@@ -66,9 +66,8 @@ static bool allow_reading(int rules, const char *directory)
     struct landlock_path_beneath_attr below = {
         .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
         .parent_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    bool done =
-        below.parent_fd >= 0 &&
-        syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
+    bool done = below.parent_fd >= 0 &&
+                syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
     if (below.parent_fd >= 0)
         (void)close(below.parent_fd);
     return done;
@@ -76,7 +75,8 @@ static bool allow_reading(int rules, const char *directory)
 
 static err confine_to(const char *directory, struct als_why *why)
 {
-    struct landlock_ruleset_attr all = {.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1};
+    struct landlock_ruleset_attr all = {.handled_access_fs =
+                                            (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1};
     int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
     if (rules < 0)
         return ALS_OK; // this kernel has none; the other layers remain
@@ -122,7 +122,7 @@ static void add(struct filter *filter, struct sock_filter instruction)
 #define ANY_OF(bits, yes, no)                                                                      \
     (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(bits), yes, no)
 #define ANSWER(value) (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, value)
-#define REFUSE(reason) ANSWER(SECCOMP_RET_ERRNO | ((reason) & SECCOMP_RET_DATA))
+#define REFUSE(reason) ANSWER(SECCOMP_RET_ERRNO | ((reason)&SECCOMP_RET_DATA))
 
 static void allow_if_first_is(struct filter *filter, int call, uint32_t value)
 {

@@ -45,7 +45,7 @@ struct checked {
 // Whether the tree that json_serialize_sql() made may run: ALS_INVALID_QUERY says what may not.
 err check_tree(const struct json_doc *tree, struct arena *arena, struct checked *ret_checked,
                struct als_why *why);
-bool check_function_known(str name);       // for the test
+bool check_function_known(str name);      // for the test
 const char *const *check_functions(void); // sorted, NULL-ended
 
 // ---- plan.c
@@ -62,13 +62,12 @@ err plan_make(const struct json_doc *tree, const struct checked *checked,
               const struct sql_question *question, struct arena *arena, struct plan *ret_plan,
               struct als_why *why);
 // The statement that makes the view `events` over what is read.
-void plan_put_events(const struct plan *plan, const struct sql_question *question,
-                     struct buf *buf);
+void plan_put_events(const struct plan *plan, const struct sql_question *question, struct buf *buf);
 extern const char plan_entities[]; // the statement that makes the view `entities`
 
 // ---- live.c: the table function `live`
 
-struct live { // what of the log the question in hand may see
+struct live {                  // what of the log the question in hand may see
     struct wal_reader *reader; // NULL: no rows
     als_position after, up_to;
     struct bounds bounds;

@@ -124,7 +124,9 @@ int duck_main(int count, char **words)
         return EXIT_CANNOT_WORK;
     worker->socket = STDIN_FILENO;
     arena_init(&worker->arena, MIB(1), ARENA_BYTES_MAX);
-    err code = worker_begin(worker, (struct guard){memory_bytes, words[3][0] == '/' ? words[3] : NULL}, (unsigned)threads, &why);
+    err code =
+        worker_begin(worker, (struct guard){memory_bytes, words[3][0] == '/' ? words[3] : NULL},
+                     (unsigned)threads, &why);
     if (code == ALS_OK)
         serve(worker);
     else

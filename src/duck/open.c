@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // DuckDB as it is to be: in memory, without extensions to load, a network, a directory to spill to,
-// or any file but the tenant's; and locked so. It is opened before the process is confined, since it
-// looks at the machine, with one thread; the others are made afterwards and inherit the confinement.
+// or any file but the tenant's; and locked so. It is opened before the process is confined, since
+// it looks at the machine, with one thread; the others are made afterwards and inherit the
+// confinement.
 #include "inside.h"
 
 #include <inttypes.h>
@@ -48,13 +49,11 @@ static err open_database(struct worker *worker, uint64_t memory_bytes, struct al
         return FAIL(why, ALS_NO_MEMORY, "DuckDB cannot be configured");
     err code = configure(config, memory_bytes, why);
     char *error = NULL;
-    if (code == ALS_OK &&
-        duckdb_open_ext(NULL, &worker->database, config, &error) != DuckDBSuccess)
+    if (code == ALS_OK && duckdb_open_ext(NULL, &worker->database, config, &error) != DuckDBSuccess)
         code = FAIL(why, ALS_INTERNAL, "DuckDB cannot be opened: %s", error ? error : "");
     duckdb_free(error);
     duckdb_destroy_config(&config);
-    if (code == ALS_OK &&
-        duckdb_connect(worker->database, &worker->connection) != DuckDBSuccess)
+    if (code == ALS_OK && duckdb_connect(worker->database, &worker->connection) != DuckDBSuccess)
         code = FAIL(why, ALS_INTERNAL, "DuckDB cannot be connected to");
     return code;
 }
@@ -94,8 +93,8 @@ err worker_open(struct worker *worker, uint64_t memory_bytes, struct als_why *wh
     for (size_t i = 0; i < COUNT_OF(statements); i++)
         TRY(worker_say(worker, statements[i], why));
     TRY(live_register(worker->connection, &worker->live, why));
-    if (duckdb_prepare(worker->connection, "SELECT json_serialize_sql(?::VARCHAR)", &worker->parse) !=
-        DuckDBSuccess)
+    if (duckdb_prepare(worker->connection, "SELECT json_serialize_sql(?::VARCHAR)",
+                       &worker->parse) != DuckDBSuccess)
         return FAIL(why, ALS_INTERNAL, "%s", duckdb_prepare_error(worker->parse));
     return ALS_OK;
 }

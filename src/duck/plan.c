@@ -82,8 +82,8 @@ static str column_of(const struct reading *self, const struct json_node *node)
     return name.ptr ? name : S("");
 }
 
-static const struct json_node *constant_of(const struct reading *self,
-                                           const struct json_node *node, enum json_kind kind)
+static const struct json_node *constant_of(const struct reading *self, const struct json_node *node,
+                                           enum json_kind kind)
 {
     const struct json_node *constant = member(self, node, S("value"));
     const struct json_node *value = member(self, constant, S("value"));
@@ -234,17 +234,16 @@ static bool selects_plainly(const struct reading *self, const struct json_node *
          item = json_after(self->tree, list, item)) {
         bool star = is(self, item, S("class"), S("STAR"));
         if (same_word(text_of(self, item, S("alias")), S("position")) ||
-            (star && (!is_empty(self, item, S("replace_list")) ||
-                      !is_empty(self, item, S("rename_list")) ||
-                      !is_empty(self, item, S("exclude_list")) ||
-                      !is_empty(self, item, S("qualified_exclude_list")) ||
-                      !is_empty(self, item, S("expr")))))
+            (star &&
+             (!is_empty(self, item, S("replace_list")) || !is_empty(self, item, S("rename_list")) ||
+              !is_empty(self, item, S("exclude_list")) ||
+              !is_empty(self, item, S("qualified_exclude_list")) ||
+              !is_empty(self, item, S("expr")))))
             return false;
     }
     return is_empty(self, select, S("where_clause")) &&
-           is_empty(self, select, S("group_expressions")) &&
-           is_empty(self, select, S("having")) && is_empty(self, select, S("qualify")) &&
-           is_empty(self, select, S("sample"));
+           is_empty(self, select, S("group_expressions")) && is_empty(self, select, S("having")) &&
+           is_empty(self, select, S("qualify")) && is_empty(self, select, S("sample"));
 }
 
 // n + m of ORDER BY position DESC LIMIT n OFFSET m when that is all there is, else 0.
@@ -276,8 +275,8 @@ static uint64_t newest_wanted(const struct reading *self, const struct json_node
 // lost some to retention, so their rows are counted.
 static als_position newest_after(const struct sql_question *question, uint64_t wanted)
 {
-    als_position tail = question->position > question->sealed ? question->sealed
-                                                              : question->position;
+    als_position tail =
+        question->position > question->sealed ? question->sealed : question->position;
     if (wanted <= question->position - tail)
         return question->position - wanted;
     wanted -= question->position - tail;
@@ -285,8 +284,7 @@ static als_position newest_after(const struct sql_question *question, uint64_t w
         const struct sql_file *file = &question->files[i - 1];
         if (file->first > question->position)
             continue;
-        bool whole = file->rows == file->last - file->first + 1 &&
-                     file->last <= question->position;
+        bool whole = file->rows == file->last - file->first + 1 && file->last <= question->position;
         if (whole && wanted <= file->rows)
             return file->last - wanted;
         if (!whole && file->last > question->position)
@@ -303,10 +301,8 @@ static als_position newest_after(const struct sql_question *question, uint64_t w
 static void take_query(struct reading *self, const struct checked *checked,
                        const struct sql_question *question)
 {
-    const struct json_node *statements =
-        member(self, json_root(self->tree), S("statements"));
-    const struct json_node *select =
-        member(self, json_first(self->tree, statements), S("node"));
+    const struct json_node *statements = member(self, json_root(self->tree), S("statements"));
+    const struct json_node *select = member(self, json_first(self->tree, statements), S("node"));
     const struct json_node *table = member(self, select, S("from_table"));
     if (checked->events_uses != 1 || checked->entities ||
         !is(self, select, S("type"), S("SELECT_NODE")) ||
@@ -328,8 +324,8 @@ static void take_query(struct reading *self, const struct checked *checked,
     }
 }
 
-static err choose_files(struct plan *plan, const struct sql_question *question,
-                        struct arena *arena, struct als_why *why)
+static err choose_files(struct plan *plan, const struct sql_question *question, struct arena *arena,
+                        struct als_why *why)
 {
     plan->files = ARENA_ARRAY(arena, const struct sql_file *, question->file_count);
     if (!plan->files)
@@ -380,8 +376,7 @@ static void put_path(struct buf *buf, str path)
     buf_put_char(buf, '\'');
 }
 
-void plan_put_events(const struct plan *plan, const struct sql_question *question,
-                     struct buf *buf)
+void plan_put_events(const struct plan *plan, const struct sql_question *question, struct buf *buf)
 {
     buf_put_str(buf, S("CREATE OR REPLACE TEMP VIEW events AS "));
     if (plan->file_count) {

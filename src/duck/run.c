@@ -304,9 +304,8 @@ static err run(struct answering *self, struct als_why *why)
         code = failed(duckdb_pending_error(pending), DUCKDB_ERROR_BINDER, why);
     if (code == ALS_OK) {
         self->result.duck = &duck;
-        code = duckdb_execute_pending(pending, &duck) == DuckDBSuccess
-                   ? put_answer(self, why)
-                   : result_failed(&duck, why);
+        code = duckdb_execute_pending(pending, &duck) == DuckDBSuccess ? put_answer(self, why)
+                                                                       : result_failed(&duck, why);
         arrow_free(&self->result);
         columns_free(&self->result);
         duckdb_destroy_result(&duck);
@@ -322,8 +321,7 @@ static void put_failure(struct answering *self, err code, const struct als_why *
     struct als_why words = *why;
     if (atomic_load(&self->worker->interrupted)) {
         code = ALS_TIMEOUT;
-        err_explain(&words, "the query took longer than %u ms",
-                    self->result.question->time_ms_max);
+        err_explain(&words, "the query took longer than %u ms", self->result.question->time_ms_max);
     }
     buf_reset(&self->buf);
     buf_printf(&self->buf, "%s\n%s", err_code(code), words.text);

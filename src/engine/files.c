@@ -24,8 +24,7 @@ void als_files_close(struct als_files *files)
 }
 AUTO_WITH(als_files, als_files_close)
 
-static err find_directory(struct als *als, str tenant, struct als_files *files,
-                          struct als_why *why)
+static err find_directory(struct als *als, str tenant, struct als_files *files, struct als_why *why)
 {
     char space[TENANT_DIRECTORY_MAX];
     if (!als->directory)

@@ -6,6 +6,7 @@
 // early is answered with its proper status and a short answer has a length; then the rest is
 // streamed as fast as the client reads, and the process waits when he does not. When the client
 // goes away, or the time is over, the process ends.
+#include "sql/sql.h"
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -15,7 +16,6 @@
 #include "server/reading.h"
 #include "server/reply.h"
 #include "server/sql_pool.h"
-#include "sql/sql.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -87,8 +87,8 @@ static void sql_finish(struct sql_call *sql)
     buf_deinit(&sql->message);
     str result = sql->code ? str_of(err_code(sql->code)) : S("ok");
     metrics_add(call->server->metrics, METRIC_sql_queries_total, 1, &result);
-    metrics_observe_ns(call->server->metrics, METRIC_sql_query_duration_seconds,
-                       call_age_ns(call), NULL);
+    metrics_observe_ns(call->server->metrics, METRIC_sql_query_duration_seconds, call_age_ns(call),
+                       NULL);
 }
 
 static void fail(struct sql_call *sql, err code, const struct als_why *why)
@@ -123,9 +123,10 @@ static enum pumped process_over(struct sql_call *sql)
         err_explain(&sql->why, "the query took longer than %u ms", sql->question.time_ms_max);
         return PUMP_FAILED;
     case WORKER_MISSING:
-        return failed(sql, ALS_UNSUPPORTED,
-                      "SQL needs the program allsource-sql beside the server (or --sql-program) and "
-                      "DuckDB's libduckdb.so; install both or build with ALLSOURCE_SQL=ON");
+        return failed(
+            sql, ALS_UNSUPPORTED,
+            "SQL needs the program allsource-sql beside the server (or --sql-program) and "
+            "DuckDB's libduckdb.so; install both or build with ALLSOURCE_SQL=ON");
     case WORKER_STOPPED:
         return failed(sql, ALS_NOT_READY, "the server is stopping");
     case WORKER_DIED:

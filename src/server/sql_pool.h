@@ -6,11 +6,11 @@
 #include "worker/worker.h"
 
 enum {
-    SQL_JOBS_MAX = 1000,      // queries of one process
-    SQL_WAITING_MAX = 32,     // queries that wait for a process
-    SQL_GRACE_MS = 500,       // for a query that is to end, before its process is killed
-    SQL_IDLE_MS_MAX = 60000,  // of a process without a query
-    SQL_THREADS_MAX = 4,      // of one process
+    SQL_JOBS_MAX = 1000,     // queries of one process
+    SQL_WAITING_MAX = 32,    // queries that wait for a process
+    SQL_GRACE_MS = 500,      // for a query that is to end, before its process is killed
+    SQL_IDLE_MS_MAX = 60000, // of a process without a query
+    SQL_THREADS_MAX = 4,     // of one process
 };
 
 struct sql_pool {

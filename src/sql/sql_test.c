@@ -50,7 +50,8 @@ TEST(a_question_is_read_as_it_was_written_and_no_shorter)
     CHECK_EQUAL(-5, question.files[0].least_us);
     CHECK_EQUAL(40, question.files[1].rows);
     for (size_t len = 0; len < content.len; len++)
-        CHECK_ERR(ALS_INTERNAL, sql_question_read(str_first(content, len), &arena, &question, NULL));
+        CHECK_ERR(ALS_INTERNAL,
+                  sql_question_read(str_first(content, len), &arena, &question, NULL));
     arena_deinit(&arena);
     buf_deinit(&buf);
 }

@@ -24,8 +24,7 @@ static struct bench bench_open(void)
 {
     struct bench bench = {.os = os_posix()};
     struct wal_report report;
-    CHECK_OK(
-        bench.os->dir_open(bench.os, NULL, str_of(test_directory()), true, &bench.dir, NULL));
+    CHECK_OK(bench.os->dir_open(bench.os, NULL, str_of(test_directory()), true, &bench.dir, NULL));
     CHECK_OK(wal_open(bench.os, bench.dir, small, pass, NULL, &report, &bench.wal, NULL));
     bench.position = wal_head(bench.wal).position;
     return bench;

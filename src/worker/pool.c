@@ -312,8 +312,7 @@ static void *watch_all(void *context)
     }
 }
 
-err workers_start(struct worker_options options, struct workers **ret_workers,
-                  struct als_why *why)
+err workers_start(struct worker_options options, struct workers **ret_workers, struct als_why *why)
 {
     assert(options.count <= WORKERS_MAX);
     struct workers *made = calloc(1, sizeof *made);

@@ -80,8 +80,8 @@ static int spawn(const struct worker_options *options, const char *key, int sock
         if (code == 0)
             code = fill_attributes(&attributes);
         if (code == 0)
-            code = posix_spawn(ret_pid, options->program, &actions, &attributes, words,
-                               environment);
+            code =
+                posix_spawn(ret_pid, options->program, &actions, &attributes, words, environment);
         (void)posix_spawnattr_destroy(&attributes);
     }
     (void)posix_spawn_file_actions_destroy(&actions);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Processes that do jobs for us, a few of them, one job at a time each; knows not what the jobs are.
+// Processes that do jobs for us, a few of them, one job at a time each; knows not what the jobs
+// are.
 //
 // A process is started when it is needed, serves one key (a tenant) for all its life, and is ended
 // when it has done enough jobs, has had nothing to do for a while, or there is any doubt about it:
@@ -23,13 +24,13 @@
 enum { WORKERS_MAX = 64, WORKER_ARGUMENTS_MAX = 8 };
 
 struct worker_options {
-    const char *program;                     // KEEPS; its path
-    const char *const *arguments;            // KEEPS; NULL-ended, behind the name; the key follows
-    uint32_t count;                          // processes at the same time, at most WORKERS_MAX
-    uint32_t queue_max;                      // jobs that wait for one
-    uint32_t jobs_max;                       // of one process
-    uint32_t grace_ms;                       // between SIGINT and SIGKILL
-    uint32_t idle_ms_max;                    // then a process is ended
+    const char *program;          // KEEPS; its path
+    const char *const *arguments; // KEEPS; NULL-ended, behind the name; the key follows
+    uint32_t count;               // processes at the same time, at most WORKERS_MAX
+    uint32_t queue_max;           // jobs that wait for one
+    uint32_t jobs_max;            // of one process
+    uint32_t grace_ms;            // between SIGINT and SIGKILL
+    uint32_t idle_ms_max;         // then a process is ended
 };
 
 enum { WORKER_PATH_MAX = 4096 };
@@ -37,8 +38,7 @@ enum { WORKER_PATH_MAX = 4096 };
 bool worker_beside(const char *name, char path[static WORKER_PATH_MAX]);
 
 struct workers;
-err workers_start(struct worker_options options, struct workers **ret_workers,
-                  struct als_why *why);
+err workers_start(struct worker_options options, struct workers **ret_workers, struct als_why *why);
 // Takes no further jobs, and ends those that there are: worker_read() says WORKER_OVER.
 void workers_cancel(struct workers *workers);
 // The same if it has not been done, and frees. All jobs have been ended by their owners.
@@ -46,8 +46,8 @@ void workers_stop(struct workers *workers);
 AUTO_WITH(workers, workers_stop)
 
 struct worker_stat {
-    uint32_t running, idle, waiting;   // processes with and without a job; jobs without a process
-    uint64_t started, killed, died;    // processes, since the start
+    uint32_t running, idle, waiting; // processes with and without a job; jobs without a process
+    uint64_t started, killed, died;  // processes, since the start
 };
 struct worker_stat workers_stat(struct workers *workers);
 
@@ -62,7 +62,7 @@ enum worker_fate { // how a job ended
 // The caller's memory, lent from worker_ask() to worker_end().
 struct worker_job {
     // Filled by the caller.
-    str key;          // with a NUL behind it; alive until worker_end(), as is the message
+    str key; // with a NUL behind it; alive until worker_end(), as is the message
     str message;
     uint64_t time_ms; // from now to the end of the answer
     // Something may be there to be read: called once for worker_ask() and once for each time that

@@ -138,8 +138,10 @@ TEST(a_job_that_is_late_is_warned_and_then_killed)
 
 TEST(a_job_that_hears_the_warning_can_still_answer)
 {
-    static const char *const hears[] = {"-c", "trap 'echo sorry >&0; exit' INT; read x; "
-                                              "while :; do read y; done", NULL};
+    static const char *const hears[] = {"-c",
+                                        "trap 'echo sorry >&0; exit' INT; read x; "
+                                        "while :; do read y; done",
+                                        NULL};
     AUTO(workers) workers = start(hears, 1);
     struct ask asked;
     CHECK_OK(ask(workers, &asked, S("a"), S("hello\n"), 500));
