@@ -15,6 +15,7 @@
 #include "os/os.h"
 #include "wal/wal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum column_id {
@@ -124,6 +125,7 @@ struct target {
 
 static void put_text(void *data, idx_t row, str text)
 {
+    assert(data);
     duckdb_string_t *target = (duckdb_string_t *)data + row;
     memset(target, 0, sizeof *target);
     if (text.len <= sizeof target->value.inlined.inlined) {

@@ -13,6 +13,7 @@
 #include "json/json.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <strings.h>
 
 const char plan_entities[] =
@@ -121,13 +122,9 @@ static bool constant_moment(const struct reading *self, const struct json_node *
     if (!node || !constant_text(self, node, &text) || text.len > TIME_TEXT_MAX)
         return false;
     char space[TIME_TEXT_MAX + 16];
-    memcpy(space, text.ptr, text.len);
-    str moment = {space, text.len};
-    if (text.len == sizeof "2026-11-23" - 1) {
-        memcpy(space + text.len, "T00:00:00Z", 10);
-        moment.len += 10;
-    }
-    return time_parse(moment, ret_us);
+    bool date = text.len == sizeof "2026-11-23" - 1;
+    int len = snprintf(space, sizeof space, "%.*s%s", STR(text), date ? "T00:00:00Z" : "");
+    return time_parse((str){space, (size_t)len}, ret_us);
 }
 
 // ---- The WHERE clause.
@@ -165,10 +162,11 @@ static void bound_position(struct bounds *bounds, unsigned sides, uint64_t value
 
 static void bound_time(struct bounds *bounds, unsigned sides, int64_t us)
 {
-    if (!(sides & LESS) && us > bounds->since_us)
-        bounds->since_us = us; // one too many does no harm
-    if (!(sides & GREATER) && us < bounds->until_us)
-        bounds->until_us = us;
+    // A microsecond wider, since a literal with more digits than that is rounded by DuckDB.
+    if (!(sides & LESS) && us - 1 > bounds->since_us)
+        bounds->since_us = us - 1;
+    if (!(sides & GREATER) && us + 1 < bounds->until_us)
+        bounds->until_us = us + 1;
 }
 
 static void take_comparison(const struct reading *self, const struct json_node *column,

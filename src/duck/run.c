@@ -310,6 +310,8 @@ static err run(struct answering *self, struct als_why *why)
         columns_free(&self->result);
         duckdb_destroy_result(&duck);
     }
+    self->result.plan = NULL;
+    self->result.duck = NULL;
     duckdb_destroy_pending(&pending);
     duckdb_destroy_prepare(&made);
     live_close(&self->worker->live);
