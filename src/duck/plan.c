@@ -374,22 +374,42 @@ static void put_path(struct buf *buf, str path)
     buf_put_char(buf, '\'');
 }
 
+// A bound is only put when some file reaches beyond it: each is a column that is read for all rows.
+static void put_bounds(const struct plan *plan, const struct sql_question *question,
+                       struct buf *buf)
+{
+    bool before = false, behind = false, later = false;
+    for (size_t i = 0; i < plan->file_count; i++) {
+        before |= plan->files[i]->first <= plan->bounds.after;
+        behind |= plan->files[i]->last > plan->bounds.up_to;
+        later |= plan->files[i]->greatest_us > question->as_of_us;
+    }
+    buf_put_str(buf, S(" WHERE true"));
+    if (before)
+        buf_printf(buf, " AND position > %" PRIu64, plan->bounds.after);
+    if (behind)
+        buf_printf(buf, " AND position <= %" PRIu64, plan->bounds.up_to);
+    if (later)
+        buf_printf(buf, " AND timestamp <= make_timestamptz(%" PRId64 ")", question->as_of_us);
+}
+
+static void put_files(const struct plan *plan, const struct sql_question *question, struct buf *buf)
+{
+    buf_printf(buf, "SELECT %s FROM read_parquet([", columns);
+    for (size_t i = 0; i < plan->file_count; i++) {
+        if (i)
+            buf_put_char(buf, ',');
+        put_path(buf, plan->files[i]->path);
+    }
+    buf_put_str(buf, S("])"));
+    put_bounds(plan, question, buf);
+}
+
 void plan_put_events(const struct plan *plan, const struct sql_question *question, struct buf *buf)
 {
     buf_put_str(buf, S("CREATE OR REPLACE TEMP VIEW events AS "));
-    if (plan->file_count) {
-        buf_printf(buf, "SELECT %s FROM read_parquet([", columns);
-        for (size_t i = 0; i < plan->file_count; i++) {
-            if (i)
-                buf_put_char(buf, ',');
-            put_path(buf, plan->files[i]->path);
-        }
-        buf_printf(buf, "]) WHERE position <= %" PRIu64, plan->bounds.up_to);
-        if (plan->bounds.after)
-            buf_printf(buf, " AND position > %" PRIu64, plan->bounds.after);
-        if (question->as_of_us != INT64_MAX)
-            buf_printf(buf, " AND timestamp <= make_timestamptz(%" PRId64 ")", question->as_of_us);
-    }
+    if (plan->file_count)
+        put_files(plan, question, buf);
     if (plan->file_count && plan->tail_up_to > plan->tail_after)
         buf_put_str(buf, S(" UNION ALL "));
     if (!plan->file_count || plan->tail_up_to > plan->tail_after)

@@ -423,13 +423,14 @@ err worker_ask(struct workers *workers, struct worker_job *job, struct als_why *
     return code;
 }
 
-// Whether to be told makes sense: the process has said nothing yet that could be read.
+// Nothing to read now. When nothing can come any more there would be nobody to tell: after
+// workers_cancel() the watcher is gone.
 static enum worker_read fall_asleep(struct workers *workers, struct worker_job *job)
 {
     lock_take(&workers->lock);
-    bool over = job->fate != WORKER_UNKNOWN && !job->worker;
+    bool over = job->worker ? job->worker->state == STATE_KILLED : job->fate != WORKER_UNKNOWN;
     job->asleep = !over;
-    if (job->worker && job->sent == job->message.len)
+    if (!over && job->worker && job->sent == job->message.len)
         watch(workers, job->worker, EPOLLIN);
     lock_release(&workers->lock);
     return over ? WORKER_OVER : WORKER_NOTHING;
