@@ -6,6 +6,7 @@ import io
 import os
 import re
 import signal
+import threading
 
 import arrow_stream
 from harness import (
@@ -20,6 +21,7 @@ from harness import (
     fresh,
     fresh_tenant,
     instant,
+    refuse_sanitizers,
     server_path,
     slow,
 )
@@ -407,6 +409,63 @@ def workers_of(server):
         if parent == server.process.pid and "allsource-sql" in text:
             found.append(int(name))
     return found
+
+
+def test_every_answer_is_over_one_position_while_others_append():
+    need_worker()
+    with Server("--wal-file-bytes", "64k") as server:
+        stop = threading.Event()
+        failures = []
+
+        def append():
+            with server.client() as writer:
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    one = event(f"e{number % 9}", "test.event", {"n": number})
+                    answer = writer.try_batch([one] * (number % 7 + 1))
+                    if answer.status != 200:
+                        failures.append(answer)
+
+        threads = [threading.Thread(target=append) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            with server.client() as client:
+                last = 0
+                for _ in range(60):
+                    answer = sql(client, "SELECT count(*), min(position), max(position), "
+                                         "count(DISTINCT position), sum(version) FROM events").json
+                    position = answer["position"]
+                    check(position >= last, "positions go up")
+                    last = position
+                    if position:
+                        equal(answer["rows"][0][:4], [position, 1, position, position],
+                              f"at position {position}")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        equal(failures, [], "appends")
+        check(last > 100, "there was something to see")
+
+
+def test_a_worker_is_confined():
+    need_worker()
+    refuse_sanitizers()
+    with Server("--sql-memory-bytes", "128m") as server, server.client() as client:
+        fill(client)
+        rows(client, "SELECT count(*) FROM events")
+        pid = workers_of(server)[0]
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            text = status.read()
+        for line in ("NoNewPrivs:\t1", "Seccomp:\t2"):
+            check(line in text, f"{line!r} in {text}")
+        with open(f"/proc/{pid}/limits", encoding="ascii") as limits:
+            limit = {line[:25].strip(): line[26:].split()[0] for line in limits}
+        equal(limit["Max file size"], "0", "bytes it may write into files")
+        check(int(limit["Max data size"]) <= 640 << 20, "memory")
+        check(int(limit["Max cpu time"]) < 1000, "CPU time")
 
 
 ENDLESS = "SELECT sum(a.range * b.range * c.range) FROM range(1000000) a, range(1000000) b, " \
