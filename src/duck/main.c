@@ -116,7 +116,8 @@ int duck_main(int count, char **words)
     sigemptyset(&interrupts);
     sigaddset(&interrupts, SIGINT);
     (void)pthread_sigmask(SIG_BLOCK, &interrupts, NULL); // for all threads that will be
-    (void)signal(SIGPIPE, SIG_IGN);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
 
     struct als_why why = {""};
     struct worker *worker = calloc(1, sizeof *worker);

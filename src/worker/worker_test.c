@@ -83,17 +83,17 @@ static void finish(struct workers *workers, struct ask *ask, bool whole)
     close(ask->news);
 }
 
-static long answer(struct workers *workers, str key, bool whole)
+static uint64_t answer(struct workers *workers, str key, bool whole)
 {
     struct ask asked;
     CHECK_OK(ask(workers, &asked, key, S("hello\n"), 20000));
     wait_for_news(&asked);
     CHECK(read_line(workers, &asked));
-    char format[64];
-    long pid = 0;
-    (void)snprintf(format, sizeof format, "%.*s:hello:%%ld", STR(key));
-    CHECK(str_starts(str_of(asked.text), key));
-    CHECK(sscanf(strrchr(asked.text, ':') + 1, "%ld", &pid) == 1);
+    uint64_t pid = 0;
+    str line = str_trim(str_of(asked.text));
+    CHECK_STR(key, str_cut(&line, ':'));
+    CHECK_STR(S("hello"), str_cut(&line, ':'));
+    CHECK(str_to_u64(line, &pid));
     finish(workers, &asked, whole);
     return pid;
 }
@@ -103,12 +103,12 @@ static const char *const echo[] = {"-c", ECHO, NULL};
 TEST(a_process_serves_one_key_and_is_kept_until_it_has_done_its_jobs)
 {
     AUTO(workers) workers = start(echo, 1);
-    long first = answer(workers, S("a"), true);
+    uint64_t first = answer(workers, S("a"), true);
     CHECK_EQUAL(first, answer(workers, S("a"), true));
     CHECK_EQUAL(first, answer(workers, S("a"), true)); // its third and last
-    long second = answer(workers, S("a"), true);
+    uint64_t second = answer(workers, S("a"), true);
     CHECK(second != first);
-    long other = answer(workers, S("b"), true);
+    uint64_t other = answer(workers, S("b"), true);
     CHECK(other != second);
     CHECK(answer(workers, S("a"), true) != second);
 }
@@ -116,7 +116,7 @@ TEST(a_process_serves_one_key_and_is_kept_until_it_has_done_its_jobs)
 TEST(a_process_whose_answer_was_not_read_to_its_end_is_not_used_again)
 {
     AUTO(workers) workers = start(echo, 1);
-    long first = answer(workers, S("a"), false);
+    uint64_t first = answer(workers, S("a"), false);
     CHECK(answer(workers, S("a"), true) != first);
 }
 
