@@ -71,35 +71,12 @@ static void lines_row(const struct result *result, duckdb_vector *vectors, idx_t
 
 // ---- CSV (RFC 4180): a line of names, then the rows. NULL is nothing, an empty text is "".
 
-static void csv_name(str name, struct buf *buf)
-{
-    buf_put_char(buf, '"');
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] == '"')
-            buf_put_char(buf, '"');
-        buf_put_char(buf, name.ptr[i]);
-    }
-    buf_put_char(buf, '"');
-}
-
-static bool csv_plain(str name)
-{
-    for (size_t i = 0; i < name.len; i++)
-        if (strchr(",\"\r\n", name.ptr[i]))
-            return false;
-    return name.len > 0;
-}
-
 static void csv_begin(const struct result *result, struct buf *buf)
 {
     for (size_t i = 0; i < result->column_count; i++) {
-        str name = str_of(result->columns[i].name);
         if (i)
             buf_put_char(buf, ',');
-        if (csv_plain(name))
-            buf_put_str(buf, name);
-        else
-            csv_name(name, buf);
+        print_cell_text(buf, str_of(result->columns[i].name));
     }
     buf_put_str(buf, S("\r\n"));
 }

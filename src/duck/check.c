@@ -16,7 +16,6 @@
 #include "json/json.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 enum { SERIES_ROWS_MAX = 10000000, SCOPE_NAMES_MAX = 256, NAME_BYTES_MAX = 63 };
 
@@ -121,11 +120,6 @@ static str text_of(struct walk *self, const struct json_node *object, str key)
         return S("");
     str text = json_text(self->tree, member, self->arena);
     return text.ptr ? text : S("");
-}
-
-static bool same_word(str a, str b) // names are compared without case
-{
-    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
 }
 
 // For messages: what the client wrote, short.

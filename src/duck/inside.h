@@ -11,6 +11,7 @@
 
 #include <duckdb.h>
 #include <stdatomic.h>
+#include <strings.h>
 
 struct ArrowSchema;
 struct json_doc;
@@ -28,6 +29,11 @@ err guard_enter(struct guard guard, struct als_why *why);
 void guard_cpu(uint64_t time_ms_max, unsigned threads);
 
 // ---- check.c
+
+static inline bool same_word(str a, str b) // names are compared without case
+{
+    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
+}
 
 // What is known of the rows of `events` that a query can need. Wide open when nothing is known.
 struct bounds {
@@ -93,7 +99,8 @@ void print_type(struct buf *buf, duckdb_logical_type type);
 void print_json(struct buf *buf, const struct column *column, duckdb_vector vector, idx_t row);
 // The value as a cell of CSV; nothing when it is NULL.
 void print_cell(struct buf *buf, const struct column *column, duckdb_vector vector, idx_t row);
-void print_quoted(struct buf *buf, str text); // as a JSON string
+void print_cell_text(struct buf *buf, str text); // between quotes where it needs them
+void print_quoted(struct buf *buf, str text);    // as a JSON string
 
 // ---- answer.c: the body, format by format
 

@@ -14,7 +14,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <strings.h>
 
 const char plan_entities[] =
     "CREATE OR REPLACE TEMP VIEW entities AS SELECT entity_id, max(version) AS version, "
@@ -57,11 +56,6 @@ static bool is_empty(const struct reading *self, const struct json_node *node, s
     const struct json_node *found = member(self, node, key);
     return !found || found->kind == JSON_NULL ||
            ((found->kind == JSON_ARRAY || found->kind == JSON_OBJECT) && found->count == 0);
-}
-
-static bool same_word(str a, str b)
-{
-    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
 }
 
 // ---- Columns and constants.

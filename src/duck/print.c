@@ -529,7 +529,7 @@ void print_json(struct buf *buf, const struct column *column, duckdb_vector vect
     put_json(buf, column->type, column->json, vector, row, 0);
 }
 
-static void put_cell_text(struct buf *buf, str text)
+void print_cell_text(struct buf *buf, str text)
 {
     bool plain = text.len > 0; // an empty text is told from NULL by its quotes
     for (size_t i = 0; plain && i < text.len; i++)
@@ -553,7 +553,7 @@ static void put_cell_nested(struct buf *buf, const struct column *column, duckdb
     struct buf json;
     buf_init(&json, buf->max);
     put_nested(&json, column->type, vector, row, 0);
-    put_cell_text(buf, buf_str(&json));
+    print_cell_text(buf, buf_str(&json));
     buf->failed |= buf_failed(&json);
     buf_deinit(&json);
 }
@@ -579,9 +579,9 @@ void print_cell(struct buf *buf, const struct column *column, duckdb_vector vect
     }
     if (id == DUCKDB_TYPE_ENUM) {
         char *text = enum_text(column->type, data, row);
-        put_cell_text(buf, str_of(text));
+        print_cell_text(buf, str_of(text));
         duckdb_free(text);
     } else {
-        put_cell_text(buf, text_at(data, row));
+        print_cell_text(buf, text_at(data, row));
     }
 }

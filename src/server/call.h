@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/lock.h"
+#include "metrics/metrics.h"
 #include "server/route.h"
 #include "server/server.h"
 
@@ -14,7 +15,6 @@
 struct http_request;
 struct config;
 struct http_server;
-struct metrics;
 struct os;
 struct sse;
 struct waiter;
@@ -70,6 +70,10 @@ uint64_t call_age_ns(const struct call *call);
 // Zeroed memory that lives as long as the request, kept as call->state. Answers 413 and returns
 // NULL when the request's arena is full.
 void *call_state_new(struct call *call, size_t size);
+
+// Adds to a counter what is new since the last exposition; several may run at once.
+void server_catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
+                     uint64_t now);
 
 // Wakes the event streams that owe their client a sign of life.
 void sse_turn(struct server *server);

@@ -64,8 +64,7 @@ static void synced(void *context, uint64_t duration_ns, size_t appends)
     metrics_observe_ns(server->metrics, METRIC_wal_sync_duration_seconds, duration_ns, NULL);
 }
 
-// Adds to a counter what is new since the last exposition; several may run at once.
-static void catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
+void server_catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
                      uint64_t now)
 {
     uint64_t before = atomic_load(seen);
@@ -94,10 +93,11 @@ static void refresh(void *context, struct metrics *metrics)
         return;
     struct http_socket_stat sockets = http_socket_stat(http);
     metrics_set(metrics, METRIC_websocket_connections_active, (double)sockets.open);
-    catch_up(metrics, METRIC_websocket_connections_total, &server->seen_opened,
-             sockets.opened_total);
-    catch_up(metrics, METRIC_websocket_messages_sent, &server->seen_sent, sockets.messages_sent);
-    catch_up(metrics, METRIC_websocket_errors_total, &server->seen_errors, sockets.errors);
+    server_catch_up(metrics, METRIC_websocket_connections_total, &server->seen_opened,
+                    sockets.opened_total);
+    server_catch_up(metrics, METRIC_websocket_messages_sent, &server->seen_sent,
+                    sockets.messages_sent);
+    server_catch_up(metrics, METRIC_websocket_errors_total, &server->seen_errors, sockets.errors);
 }
 
 // That it was meant has been checked; it is still said.

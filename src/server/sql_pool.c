@@ -55,17 +55,6 @@ err sql_start(struct server *server, const struct config *config, struct als_why
     return workers_start(options, &pool->workers, why);
 }
 
-// Adds to a counter what is new since the last exposition; several may run at once.
-static void catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
-                     uint64_t now)
-{
-    uint64_t before = atomic_load(seen);
-    while (before < now && !atomic_compare_exchange_weak(seen, &before, now))
-        ;
-    if (before < now)
-        metrics_add(metrics, metric, now - before, NULL);
-}
-
 void sql_refresh(struct server *server)
 {
     struct sql_pool *pool = server->sql;
@@ -75,8 +64,8 @@ void sql_refresh(struct server *server)
     struct metrics *metrics = server->metrics;
     metrics_set(metrics, METRIC_sql_workers, (double)stat.idle + (double)stat.running);
     metrics_set(metrics, METRIC_sql_queries_waiting, (double)stat.waiting);
-    catch_up(metrics, METRIC_sql_workers_started_total, &pool->seen_started, stat.started);
-    catch_up(metrics, METRIC_sql_workers_died_total, &pool->seen_died, stat.died);
+    server_catch_up(metrics, METRIC_sql_workers_started_total, &pool->seen_started, stat.started);
+    server_catch_up(metrics, METRIC_sql_workers_died_total, &pool->seen_died, stat.died);
 }
 
 void sql_cancel(struct server *server)
