@@ -25,11 +25,29 @@ bool sql_head_read(const uint8_t head[static SQL_HEAD_BYTES], struct sql_frame *
     return true;
 }
 
+// Words quote what a client wrote, and are cut without looking: what is no UTF-8 becomes '?'.
+static void mend(char *text)
+{
+    size_t len = strlen(text), size;
+    for (size_t at = 0; at < len; at += size) {
+        unsigned char c = (unsigned char)text[at];
+        size = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        if (at + size > len || !str_is_utf8((str){text + at, size})) {
+            text[at] = '?';
+            size = 1;
+        }
+    }
+}
+
 err sql_failure_read(str content, struct als_why *why)
 {
     str words = content;
     str name = str_cut(&words, '\n');
-    err_explain(why, "%.*s", STR(words));
+    struct als_why told;
+    err_explain(&told, "%.*s", STR(words));
+    mend(told.text);
+    if (why)
+        *why = told;
     for (unsigned code = ALS_OK + 1; code < ALS_ERR_COUNT; code++)
         if (str_equal(name, str_of(err_code((err)code))))
             return (err)code;

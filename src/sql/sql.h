@@ -37,7 +37,8 @@ void sql_head_put(struct sql_frame frame, uint8_t head[static SQL_HEAD_BYTES]);
 // False when no frame begins so.
 bool sql_head_read(const uint8_t head[static SQL_HEAD_BYTES], struct sql_frame *ret_frame);
 
-// The code that has this name, ALS_INTERNAL when none has; and the words behind the line feed.
+// The code that has this name, ALS_INTERNAL when none has; and the words behind the line feed, made
+// UTF-8.
 err sql_failure_read(str content, struct als_why *why);
 
 enum sql_format { SQL_JSON, SQL_LINES, SQL_CSV, SQL_ARROW };

@@ -75,6 +75,8 @@ TEST(a_failure_names_its_code_and_an_unknown_name_is_internal)
     struct als_why why = {""};
     CHECK_ERR(ALS_INVALID_QUERY, sql_failure_read(S("invalid_query\nno such column"), &why));
     CHECK_STR(S("no such column"), str_of(why.text));
+    CHECK_ERR(ALS_TIMEOUT, sql_failure_read(S("timeout\n\xc3\xa9 \xc3 \xff\xe2\x82"), &why));
+    CHECK_STR(S("\xc3\xa9 ? ???"), str_of(why.text));
     CHECK_ERR(ALS_INTERNAL, sql_failure_read(S("ok\nhm"), &why));
     CHECK_ERR(ALS_INTERNAL, sql_failure_read(S(""), &why));
 }

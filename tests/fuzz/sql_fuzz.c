@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(frame.size <= SQL_QUESTION_BYTES_MAX);
     err code = sql_failure_read(content, &why);
     assert(code != ALS_OK);
+    assert(str_is_utf8(str_of(why.text)));
     read_question(content);
     return 0;
 }

@@ -316,6 +316,10 @@ def test_what_is_wrong_with_a_request_is_named():
     refused_sql(client, "SELECT " + "1+" * 20000 + "1", 400, "invalid_query")
     check("nosuch" in refused_sql(client, "SELECT nosuch FROM events", 400, "invalid_query")["error"],
           "the column is named")
+    for count in range(100, 130):  # words are cut, but not within a character
+        for pad in ("", "x"):
+            refused_sql(client, f'SELECT "{pad}{"é" * count}" FROM events', 400, "invalid_query")
+            refused_sql(client, f'SELECT "{pad}{"é" * count}"(1)', 400, "invalid_query")
     equal(client.get(API + "/sql").status, 405, "GET")
     answer = client.request("POST", API + "/sql", b"SELECT 1", {"Content-Type": "text/plain"})
     equal(answer.status, 415, "a body that is no JSON")
