@@ -321,6 +321,22 @@ TEST(what_the_walk_refuses_is_not_prepared)
     bench_close(bench);
 }
 
+TEST(a_damaged_file_is_named_without_where_the_server_keeps_it)
+{
+    struct bench *bench = bench_open();
+    CHECK(truncate(bench->paths[1], 1000) == 0);
+    CHECK_EQUAL(SQL_FAILED,
+                ask(bench, (struct sql_question){.query = S("SELECT max(payload::VARCHAR) FROM "
+                                                            "events WHERE position = 30000"),
+                                                 .position = LAST,
+                                                 .as_of_us = INT64_MAX}));
+    CHECK(!strstr(bench->answer, bench->directory));
+    CHECK(strstr(bench->answer, "file[1].parquet"));
+    CHECK(str_starts(str_of(bench->answer), S("internal\n")));
+    CHECK(bench->worker->broken);
+    bench_close(bench);
+}
+
 // ---- The table of functions.
 
 TEST(functions_stand_in_order_and_all_exist)

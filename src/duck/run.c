@@ -318,6 +318,17 @@ static err run(struct answering *self, struct als_why *why)
     return code;
 }
 
+// Clients are told which file, not where the server keeps it.
+static void hide_directory(char *text, str directory)
+{
+    size_t len = strlen(text);
+    for (size_t at = 0; directory.len > 1 && at + directory.len <= len; at++)
+        if (memcmp(text + at, directory.ptr, directory.len) == 0) {
+            memmove(text + at, text + at + directory.len, len - at - directory.len + 1);
+            len -= directory.len;
+        }
+}
+
 static void put_failure(struct answering *self, err code, const struct als_why *why)
 {
     struct als_why words = *why;
@@ -325,6 +336,7 @@ static void put_failure(struct answering *self, err code, const struct als_why *
         code = ALS_TIMEOUT;
         err_explain(&words, "the query took longer than %u ms", self->result.question->time_ms_max);
     }
+    hide_directory(words.text, self->result.question->directory);
     buf_reset(&self->buf);
     buf_printf(&self->buf, "%s\n%s", err_code(code), words.text);
     (void)write_or_leave(self, SQL_FAILED, buf_str(&self->buf));
