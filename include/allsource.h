@@ -475,6 +475,35 @@ ALS_API enum als_err als_when(struct als *als, als_str tenant, als_position posi
                               uint32_t timeout_ms, void (*reached)(void *context, bool reached),
                               void *context, struct als_why *why);
 
+// ---- Files: a tenant's events as they lie on the disk, for readers beside the engine (SQL)
+//
+// What is sealed lies in Parquet files, one row an event; the rest, the tail, in the log's files
+// below `directory`/wal. Together they are exactly the events up to `position`. An open view keeps
+// all these files where they are, so close it; a reader opens them for reading only.
+
+struct als_file {
+    als_str path;                  // absolute
+    als_position first, last;      // of its rows
+    uint64_t rows;                 // last - first + 1, unless retention took some out
+    int64_t least_us, greatest_us; // timestamps
+    uint64_t bytes;
+};
+
+struct als_files;
+struct als_files_view {
+    als_position position;        // pinned: all events up to here
+    als_position sealed;          // those up to here are in `files`, those behind it in the log
+    als_str directory;            // absolute, with a NUL behind it; empty: the tenant has no events
+    const struct als_file *files; // in order of positions
+    size_t count;
+};
+
+// An unknown tenant has no events and no directory.
+ALS_API enum als_err als_files_open(struct als *als, als_str tenant, struct als_files **ret_files,
+                                    struct als_why *why);
+ALS_API struct als_files_view als_files_view(const struct als_files *files);
+ALS_API void als_files_close(struct als_files *files);
+
 // ---- Offline: a data directory that nobody has open. Nothing is changed.
 
 struct als_finding {

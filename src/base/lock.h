@@ -20,6 +20,7 @@ enum lock_rank {
     LOCK_SLOTS,           // engine: free append slots
     LOCK_WAITER,          // engine: one caller that waits for its append
     LOCK_SERVER,          // server: list of open event streams
+    LOCK_WORKERS,         // worker: processes and the jobs that wait for one
     LOCK_HTTP,            // http: requests of a loop that are to be continued
     LOCK_STREAM,          // http: sockets of the stream loop
     LOCK_POOL,            // any pool of buffers; small facts of a room

@@ -136,6 +136,7 @@ enum als_err als_open(const char *directory, const struct als_options *options,
         TRY(make_ephemeral(als, why));
     str path = str_of(directory ? directory : als->ephemeral);
     TRY(als->os->dir_open(als->os, NULL, path, true, &als->dir, why));
+    als->directory = realpath(path.ptr, NULL);
     TRY(als->os->dir_lock(als->dir, S("LOCK"), &als->lock_file, why));
     TRY(als->os->dir_open(als->os, als->dir, S("tenants"), true, &als->tenants_dir, why));
     TRY(tenants_open(als, why));
@@ -169,6 +170,7 @@ void als_close(struct als *als)
         als->os->dir_close(als->dir);
     if (als->ephemeral[0])
         (void)nftw(als->ephemeral, remove_entry, 16, FTW_DEPTH | FTW_PHYS); // it is only temporary
+    free(als->directory);
     signal_deinit(&als->work);
     signal_deinit(&als->tick);
     signal_deinit(&als->keep);

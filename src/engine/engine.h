@@ -83,6 +83,7 @@ struct als {
     struct os_dir *dir, *tenants_dir;
     struct os_file *lock_file;
     char ephemeral[64]; // the temporary directory, or empty
+    char *directory;    // the data directory, absolute; NULL when it could not be told
 
     struct lock tenants_lock; // LOCK_ENGINE: guards adding to the map, waits, making of stores
     _Atomic(struct tenant *) buckets[TENANT_BUCKETS];

@@ -75,7 +75,7 @@ static void snapshot_made(void *context, uint64_t duration_ns)
 }
 
 // Adds to a counter what is new since the last exposition; several may run at once.
-static void catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
+void server_catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
                      uint64_t now)
 {
     uint64_t before = atomic_load(seen);
@@ -99,15 +99,17 @@ static void refresh(void *context, struct metrics *metrics)
         metrics_set(metrics, METRIC_tenants_damaged, (double)stats.damaged);
         metrics_set(metrics, METRIC_wal_segments_total, (double)stats.wal_files);
     }
+    sql_refresh(server);
     struct http_server *http = atomic_load(&server->http);
     if (!http)
         return;
     struct http_socket_stat sockets = http_socket_stat(http);
     metrics_set(metrics, METRIC_websocket_connections_active, (double)sockets.open);
-    catch_up(metrics, METRIC_websocket_connections_total, &server->seen_opened,
-             sockets.opened_total);
-    catch_up(metrics, METRIC_websocket_messages_sent, &server->seen_sent, sockets.messages_sent);
-    catch_up(metrics, METRIC_websocket_errors_total, &server->seen_errors, sockets.errors);
+    server_catch_up(metrics, METRIC_websocket_connections_total, &server->seen_opened,
+                    sockets.opened_total);
+    server_catch_up(metrics, METRIC_websocket_messages_sent, &server->seen_sent,
+                    sockets.messages_sent);
+    server_catch_up(metrics, METRIC_websocket_errors_total, &server->seen_errors, sockets.errors);
 }
 
 // That it was meant has been checked; it is still said.
@@ -222,6 +224,7 @@ err server_start(const struct config *config, struct server **ret_server, struct
     if (!server || !server->metrics)
         return FAIL(why, ALS_NO_MEMORY, "no memory for the server");
     metrics_on_print(server->metrics, refresh, server);
+    TRY(sql_start(server, config, why));
     TRY(open_doors(server, config, why)); // first, so that /health answers during recovery
     TRY(open_engine(server, config, why));
     *ret_server = MOVE(server);
@@ -234,8 +237,10 @@ void server_stop(struct server *server)
         return;
     struct http_server *http = atomic_load(&server->http);
     reading_stop(server);
+    sql_cancel(server);
     if (http)
         http_server_stop(http, server->stop_ms_max);
+    sql_stop(server);
     als_close(server->als);
     metrics_free(server->metrics);
     lock_deinit(&server->lock);

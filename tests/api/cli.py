@@ -300,6 +300,29 @@ def test_people_get_tables_and_scripts_get_json(server):
     check(on_terminal(server, "query", "--json").startswith('{"id":'))
 
 
+def test_sql_is_a_table_for_people_and_rows_for_programs(server):
+    if not os.path.exists(os.path.join(os.path.dirname(PROGRAM), "allsource-sql")):
+        print("skipped: this build has no allsource-sql")
+        return
+    events = "".join(event(f"e{n % 2}", {"n": n}) for n in range(6))
+    run(server, "append", "--tenant", "sql", stdin=events)
+    query = "SELECT entity_id, count(*) AS n FROM events GROUP BY 1 ORDER BY 1"
+    words = ["sql", "--tenant", "sql"]
+    equal([{"entity_id": "e0", "n": 3}, {"entity_id": "e1", "n": 3}],
+          run(server, *words, query).lines)
+    equal("entity_id,n\ne0,3\ne1,3\n", run(server, *words, "--csv", query).out)
+    equal("entity_id  n\n---------  -\ne0         3\ne1         3\n",
+          run(server, *words, "--table", query).out)
+    shown = on_terminal(server, *words, query)
+    check("entity_id  n" in shown and "2 rows" in shown, shown)
+    equal([{"n": 2}], run(server, *words, "--as-of-position", "2",
+                          stdin="SELECT count(*) AS n FROM events").lines)
+    result = run(server, *words, "DROP TABLE events")
+    check(result.code == 1 and "only SELECT" in result.err, result.err)
+    result = run(server, *words, "--csv", "--arrow", query)
+    equal(2, result.code)
+
+
 def test_wrong_words_are_2_and_no_server_is_1(server):
     for words in (["query", "--entiti", "x"], ["qery"], ["query", "--limit", "x"], ["state"],
                   ["query", "--order", "up"], ["append", "--batch", "0"], ["stats", "word"],

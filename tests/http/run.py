@@ -30,6 +30,7 @@ MODULES = [
     "test_stream",
     "test_limits",
     "test_tenants",
+    "test_sql",
     "test_crash",
     "test_defects",
 ]
