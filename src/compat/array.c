@@ -4,6 +4,8 @@
 
 #include "compat/exact.h"
 
+#include <stdio.h>
+
 bool place_items(struct check *check, struct place place, const struct json_node **ret_prefix,
                  const struct json_node **ret_rest)
 {
@@ -72,14 +74,33 @@ bool meet_items_most(struct check *check, const struct meet *meet, uint64_t *ret
     return found;
 }
 
+static bool never_so_long(struct check *check, const struct meet *meet, uint64_t count)
+{
+    enum { TEXT_BYTES = 48 };
+    char text[TEXT_BYTES];
+    int len = snprintf(text, sizeof text, "{\"minItems\":%llu}", (unsigned long long)count);
+    str schema = arena_copy(check->arena, (str){text, (size_t)len});
+    struct place made = schema.ptr ? place_made(check, schema) : (struct place){};
+    const struct meet *longer = made.node ? meet_with(check, meet, made) : NULL;
+    const struct meet *arrays = longer ? meet_of_kinds(check, longer, ARRAYS) : NULL;
+    return arrays && meet_empty(check, arrays);
+}
+
 static bool proves_item(struct check *check, const struct meet *meet, uint64_t index,
                         struct place schema)
 {
     uint64_t most;
     if (meet_count_most(check, meet, ARRAYS, &most) && most <= index)
         return true;
+    uint32_t told = check->reason_count;
     const struct meet *item = meet_item(check, meet, index);
-    return item && proves_part(check, item, schema, (struct step){.item = true});
+    if (!item || proves_part(check, item, schema, (struct step){.item = true}))
+        return item != NULL;
+    // What is never there needs no proof.
+    if (!(meet->not_count || meet->choice_count) || !never_so_long(check, meet, index + 1))
+        return false;
+    check->reason_count = told;
+    return true;
 }
 
 bool prove_prefix(struct check *check, const struct meet *meet, struct rule rule)

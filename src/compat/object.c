@@ -3,6 +3,7 @@
 // that somebody lists, or all unlisted names that match one pattern, or all the others. Whether a
 // listed name matches a pattern is found out for simple patterns; where it is not, what could make
 // the proof fail is assumed.
+#include "compat/exact.h"
 #include "compat/inside.h"
 
 #include <stdlib.h>
@@ -278,9 +279,25 @@ static int compare_names(const void *a, const void *b)
     return str_compare(*(const str *)a, *(const str *)b);
 }
 
+static bool no_fields(struct check *check, const struct meet *meet)
+{
+    struct exact most, one = exact_of(1);
+    for (uint32_t i = 0; i < meet->place_count; i++) {
+        struct place place = meet->places[i];
+        const struct json_node *value = place_keyword(check, place, S("maxProperties"));
+        if (value && place_number(place_at(place, value), &most) && exact_compare(&most, &one) < 0)
+            return true;
+    }
+    return false;
+}
+
 static struct names names_of(struct check *check, const struct meet *meet)
 {
     struct names names = {};
+    if (no_fields(check, meet)) {
+        names.complete = true;
+        return names;
+    }
     if (finite_names(check, meet, &names))
         return names;
     for (uint32_t i = 0; i < meet->place_count; i++) {
@@ -312,7 +329,53 @@ bool meet_closed_count(struct check *check, const struct meet *meet, uint64_t *r
     return names.complete && !check_stopped(check);
 }
 
+// All of it with the field there.
+static struct meet *meet_having(struct check *check, const struct meet *meet, str name)
+{
+    struct place text = text_value(check, name);
+    struct buf buf;
+    buf_init(&buf, 1 << 20);
+    buf_put_str(&buf, S("{\"required\":["));
+    if (text.node)
+        buf_put_str(&buf, text.doc->json.text);
+    buf_put_str(&buf, S("]}"));
+    str schema = buf_failed(&buf) ? (str){} : arena_copy(check->arena, buf_str(&buf));
+    buf_deinit(&buf);
+    if (!schema.ptr || !text.node) {
+        check->out_of_memory = true;
+        return NULL;
+    }
+    struct place made = place_made(check, schema);
+    return made.node ? meet_with(check, meet, made) : NULL;
+}
+
 // ---- Proofs.
+
+// What is proven of a field is proven, too, when the field can never be there.
+static bool proves_field(struct check *check, const struct meet *meet, str name,
+                         struct place schema)
+{
+    uint32_t told = check->reason_count;
+    const struct meet *field = meet_field(check, meet, name);
+    if (!field || proves_part(check, field, schema, (struct step){.name = name}))
+        return field != NULL;
+    const struct meet *having =
+        meet->not_count || meet->choice_count ? meet_having(check, meet, name) : NULL;
+    having = having ? meet_of_kinds(check, having, OBJECTS) : NULL;
+    if (!having || !meet_empty(check, having))
+        return false;
+    check->reason_count = told;
+    return true;
+}
+
+static bool proves_field_quietly(struct check *check, const struct meet *meet, str name,
+                                 struct place schema)
+{
+    check->muted++;
+    bool proven = proves_field(check, meet, name, schema);
+    check->muted--;
+    return proven;
+}
 
 bool prove_required(struct check *check, const struct meet *meet, struct rule rule)
 {
@@ -341,17 +404,15 @@ bool prove_fields(struct check *check, const struct meet *meet, struct rule rule
         str name = node_key(check, rule.schema.doc, at);
         const struct meet *field = meet_field(check, meet, name);
         bool anything = field && field->kinds == ALL_KINDS && field->place_count == 0 &&
-                        field->choice_count == 0 && !field->never && !meet->blurred;
+                        field->choice_count == 0 && !field->never && !meet->blurred &&
+                        meet->choice_count == 0;
         if (anything && !proves_quietly(check, field, place_at(rule.schema, at)))
             proven = refuse(check, meet, &rule,
                             "field '%.*s' could hold anything by %s, which does not speak of it, "
                             "and is restricted by %s",
                             STR(shown(name)), sub_name(check), sup_name(check));
         else if (!anything)
-            proven =
-                field &&
-                proves_part(check, field, place_at(rule.schema, at), (struct step){.name = name}) &&
-                proven;
+            proven = proves_field(check, meet, name, place_at(rule.schema, at)) && proven;
     }
     return proven;
 }
@@ -361,10 +422,11 @@ static bool prove_named(struct check *check, const struct meet *meet, str name, 
                         const struct rule *rule)
 {
     const struct meet *field = meet_field(check, meet, name);
-    if (schema.node->kind == JSON_FALSE && field && !meet_empty(check, field))
+    if (schema.node->kind == JSON_FALSE && field && !meet_empty(check, field) &&
+        !proves_field_quietly(check, meet, name, schema))
         return refuse(check, meet, rule, "field '%.*s' is allowed by %s and not by %s",
                       STR(shown(name)), sub_name(check), sup_name(check));
-    return field && proves_part(check, field, schema, (struct step){.name = name});
+    return proves_field(check, meet, name, schema);
 }
 
 static bool prove_pattern_field(struct check *check, const struct meet *meet,
@@ -468,25 +530,6 @@ bool prove_names(struct check *check, const struct meet *meet, struct rule rule)
 
 // ---- Dependencies: what holds when the field is there.
 
-static struct meet *meet_having(struct check *check, const struct meet *meet, str name)
-{
-    struct place text = text_value(check, name);
-    struct buf buf;
-    buf_init(&buf, 1 << 20);
-    buf_put_str(&buf, S("{\"required\":["));
-    if (text.node)
-        buf_put_str(&buf, text.doc->json.text);
-    buf_put_str(&buf, S("]}"));
-    str schema = buf_failed(&buf) ? (str){} : arena_copy(check->arena, buf_str(&buf));
-    buf_deinit(&buf);
-    if (!schema.ptr || !text.node) {
-        check->out_of_memory = true;
-        return NULL;
-    }
-    struct place made = place_made(check, schema);
-    return made.node ? meet_with(check, meet, made) : NULL;
-}
-
 static bool prove_dependency(struct check *check, const struct meet *meet, struct rule rule,
                              const struct json_node *at)
 {
@@ -495,6 +538,7 @@ static bool prove_dependency(struct check *check, const struct meet *meet, struc
     const struct meet *having = meet_having(check, meet, name);
     if (!field || !having)
         return false;
+    having = meet_of_kinds(check, having, OBJECTS);
     if (field->never || meet_empty(check, field))
         return true;
     if (at->kind != JSON_ARRAY)
