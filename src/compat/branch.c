@@ -8,7 +8,7 @@
 // notion of their own.
 #include "compat/inside.h"
 
-enum { FIELD_VALUES_MAX = 64 };
+enum { FIELD_VALUES_MAX = 64, ATTEMPTS_MAX = 16 };
 
 struct branches {
     struct rule rule;
@@ -192,10 +192,13 @@ static bool prove_branches(struct check *check, const struct meet *meet, struct 
         const struct json_node *only = json_first(&rule->schema.doc->json, rule->value);
         return proves(check, meet, place_at(rule->schema, only));
     }
-    if (within_one(check, meet, &branches))
+    // The caller takes the choices of the meet apart and asks again, unless it is done here. Where
+    // that is many times many, only the parts are tried.
+    bool apart = meet->choice_count && check->chosen < COMPAT_CHOICES_MAX;
+    uint64_t attempts = apart ? (uint64_t)meet->choices[0].count * rule->value->count : 0;
+    if (attempts <= ATTEMPTS_MAX && within_one(check, meet, &branches))
         return true;
-    // The caller takes the choices of the meet apart first, and then asks again.
-    if (meet->choice_count && check->chosen < COMPAT_CHOICES_MAX)
+    if (apart)
         return false;
     return prove_by_kinds(check, meet, &branches);
 }

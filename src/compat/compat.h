@@ -18,10 +18,10 @@
 #include "base/str.h"
 
 enum {
-    COMPAT_REASONS_MAX = 100,   // reasons of one answer
-    COMPAT_DEPTH_MAX = 100,     // questions within questions
-    COMPAT_STEPS_MAX = 4000000, // about as many comparisons, in each direction
-    COMPAT_CHOICES_MAX = 6,     // alternatives (anyOf, oneOf, if) that are taken apart at a time
+    COMPAT_REASONS_MAX = 100,    // reasons of one answer
+    COMPAT_DEPTH_MAX = 100,      // questions within questions
+    COMPAT_STEPS_MAX = 10000000, // about as many comparisons, in each direction
+    COMPAT_CHOICES_MAX = 6,      // alternatives (anyOf, oneOf, if) that are taken apart at a time
     COMPAT_EXAMPLE_BYTES_MAX = 1024,
 };
 

@@ -216,7 +216,8 @@ void meet_add_not(struct check *check, struct meet *meet, struct place place);
 void meet_add_choice(struct check *check, struct meet *meet, struct choice choice);
 struct meet *meet_of(struct check *check, struct place place);
 struct meet *meet_with(struct check *check, const struct meet *meet, struct place place);
-struct meet *meet_of_kinds(struct check *check, const struct meet *meet, unsigned kinds);
+// The part of these kinds; the meet itself when it has no others.
+const struct meet *meet_of_kinds(struct check *check, const struct meet *meet, unsigned kinds);
 // The meet without its first choice and with the alternative `index` of it instead.
 struct meet *meet_chosen(struct check *check, const struct meet *meet, uint32_t index);
 bool meet_equal(const struct meet *a, const struct meet *b);

@@ -236,7 +236,8 @@ bool proves(struct check *check, const struct meet *meet, struct place place)
     for (uint32_t i = 0; i < meet->place_count; i++)
         if (meet->places[i].node == place.node)
             return true;
-    if (!check_spend(check, 1 + check->question_count) ||
+    uint64_t size = (uint64_t)meet->place_count + meet->not_count;
+    if (!check_spend(check, 1 + check->question_count + size / 4) ||
         check->question_count == COMPAT_DEPTH_MAX || !check_enter(check))
         return false;
     if (!is_open(check, meet, place, &proven) && !is_known(check, meet, place, &proven))
