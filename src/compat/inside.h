@@ -117,11 +117,12 @@ struct check {
     enum compat_direction direction; // of this pass: BACKWARD or FORWARD
     const struct document *old_doc, *new_doc;
     uint64_t steps;
-    uint32_t depth;         // questions within questions
-    uint32_t descent;       // parts within parts of the value
-    uint32_t chosen;        // choices that are taken apart now, of the same part
-    struct place near;      // the last schema of the side that is kept, for locations
-    uint32_t muted;         // above 0: an attempt, whose failure is not told
+    uint32_t depth;    // questions within questions
+    uint32_t descent;  // parts within parts of the value
+    uint32_t chosen;   // choices that are taken apart now, of the same part
+    bool absence;      // whether a part can be there is being asked, and is not asked within that
+    struct place near; // the last schema of the side that is kept, for locations
+    uint32_t muted;    // above 0: an attempt, whose failure is not told
     uint32_t least_assumed; // the lowest question that was assumed since it was reset
     bool out_of_steps, out_of_memory, too_deep;
     struct place small_values; // [null,true,false]

@@ -351,6 +351,19 @@ static struct meet *meet_having(struct check *check, const struct meet *meet, st
 
 // ---- Proofs.
 
+// Whether the choices and negations of the meet keep the field away.
+static bool never_has(struct check *check, const struct meet *meet, str name)
+{
+    if (check->absence || !(meet->not_count || meet->choice_count))
+        return false;
+    check->absence = true;
+    const struct meet *having = meet_having(check, meet, name);
+    having = having ? meet_of_kinds(check, having, OBJECTS) : NULL;
+    bool never = having && meet_empty(check, having);
+    check->absence = false;
+    return never;
+}
+
 // What is proven of a field is proven, too, when the field can never be there.
 static bool proves_field(struct check *check, const struct meet *meet, str name,
                          struct place schema)
@@ -359,10 +372,7 @@ static bool proves_field(struct check *check, const struct meet *meet, str name,
     const struct meet *field = meet_field(check, meet, name);
     if (!field || proves_part(check, field, schema, (struct step){.name = name}))
         return field != NULL;
-    const struct meet *having =
-        meet->not_count || meet->choice_count ? meet_having(check, meet, name) : NULL;
-    having = having ? meet_of_kinds(check, having, OBJECTS) : NULL;
-    if (!having || !meet_empty(check, having))
+    if (!never_has(check, meet, name))
         return false;
     check->reason_count = told;
     return true;

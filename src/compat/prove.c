@@ -83,6 +83,11 @@ static bool prove_rule(struct check *check, const struct meet *meet, prove *run,
     if (!proven) {
         const struct meet *touched = meet_of_kinds(check, meet, rule.kinds);
         proven = touched && meet_empty(check, touched);
+        // Of objects alone more may be known.
+        if (!proven && touched && touched->place_count > meet->place_count) {
+            check->reason_count = told;
+            proven = run(check, touched, rule);
+        }
         if (proven)
             check->reason_count = told;
     }
