@@ -63,12 +63,34 @@ static const struct json_node *only_branch(struct check *check, const struct mee
     return found;
 }
 
+// One of few values that no branch has.
+static bool told_value(struct check *check, const struct meet *meet,
+                       const struct branches *branches)
+{
+    struct values values;
+    if (!meet_values(check, meet, &values))
+        return false;
+    for (const struct json_node *at = values_next(&values, NULL); at;
+         at = values_next(&values, at)) {
+        struct place value = {values.doc, at};
+        if (value_in_meet(check, value, meet) != YES ||
+            value_accepted(check, value, branches->rule.schema) != NO)
+            continue;
+        (void)refuse(check, meet, &branches->rule, "value %.*s is allowed by %s and not by %s",
+                     STR(shown(json_span(&values.doc->json, at))), sub_name(check),
+                     sup_name(check)); // it is false
+        refuse_example(check, value);
+        return true;
+    }
+    return false;
+}
+
 static bool told_branches(struct check *check, const struct meet *meet,
                           const struct branches *branches)
 {
     if (meet_empty(check, meet))
         return true;
-    if (check->muted)
+    if (check->muted || told_value(check, meet, branches))
         return false;
     const struct json_node *only = only_branch(check, meet, branches);
     if (only && !proves(check, meet, place_at(branches->rule.schema, only)))

@@ -195,12 +195,12 @@ static uint64_t advance(const struct simple *simple, uint64_t positions, char c)
     return spread(simple, next);
 }
 
-enum tri pattern_matches(str pattern, str name)
+enum tri pattern_matches(struct check *check, str pattern, str name)
 {
     struct simple simple = {};
     if (pattern_always(pattern))
         return YES;
-    if (!read_pattern(pattern, &simple))
+    if (!check_spend(check, 2 + pattern.len / 8 + name.len) || !read_pattern(pattern, &simple))
         return UNKNOWN;
     uint64_t end = UINT64_C(1) << simple.count;
     uint64_t positions = spread(&simple, 1);

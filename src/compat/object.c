@@ -139,7 +139,7 @@ static void add_field(struct check *check, struct meet *field, struct place plac
     uint32_t index = 0;
     for (const struct json_node *at = json_first(&place.doc->json, patterns); at && possible;
          at = json_after(&place.doc->json, patterns, at)) {
-        enum tri matches = pattern_matches(node_key(check, place.doc, at), name);
+        enum tri matches = pattern_matches(check, node_key(check, place.doc, at), name);
         possible[index++] = matches == UNKNOWN;
         matched = tri_or(matched, matches);
         if (matches == YES)
@@ -312,7 +312,7 @@ static struct names names_of(struct check *check, const struct meet *meet)
              at = json_after(doc, properties, at))
             add_name(check, &names, node_key(check, place.doc, at));
     }
-    if (names.count)
+    if (names.count && check_spend(check, names.count))
         qsort(names.items, names.count, sizeof *names.items, compare_names);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < names.count; i++)
@@ -445,7 +445,7 @@ static bool prove_pattern_field(struct check *check, const struct meet *meet,
 {
     bool proven = true;
     for (uint32_t i = 0; i < names->count && (proven || !check->muted); i++)
-        if (pattern_matches(pattern, names->items[i]) != NO)
+        if (pattern_matches(check, pattern, names->items[i]) != NO)
             proven = prove_named(check, meet, names->items[i], schema, rule) && proven;
     if (names->complete)
         return proven;
@@ -473,7 +473,7 @@ static bool surely_matched(struct check *check, struct place patterns, str name)
     for (const struct json_node *at = patterns.node ? json_first(doc, patterns.node) : NULL; at;
          at = json_after(doc, patterns.node, at))
         if (check_spend(check, 1) &&
-            pattern_matches(node_key(check, patterns.doc, at), name) == YES)
+            pattern_matches(check, node_key(check, patterns.doc, at), name) == YES)
             return true;
     return false;
 }
