@@ -6,11 +6,6 @@
 
 #include <stdlib.h>
 
-struct asked {
-    struct arena arena;
-    struct compat_answer answer;
-};
-
 static struct compat_answer ask(struct arena *arena, const char *old_schema, const char *new_schema,
                                 struct compat_options options)
 {
@@ -696,4 +691,33 @@ TEST(a_full_arena_is_no_yes)
         arena_deinit(&arena);
     }
     CHECK(yes > 0 && no > 0);
+}
+
+// ---- docs/schemas.md
+
+#define NAME(type_, more)                                                                          \
+    "{\"type\":\"object\",\"properties\":{\"name\":" type_ more ",\"additionalProperties\":false}"
+#define OLD NAME("{\"type\":\"string\"}", "},\"required\":[\"name\"]")
+
+TEST(the_examples_of_the_docs_are_true)
+{
+    static const struct {
+        const char *new_schema;
+        bool backward, forward;
+    } rows[] = {
+        {NAME("{\"type\":\"string\"}", ",\"age\":{}},\"required\":[\"name\"]"), true, false},
+        {NAME("{\"type\":\"string\"}", ",\"age\":{}},\"required\":[\"name\",\"age\"]"), false,
+         false},
+        {NAME("{\"type\":\"string\"}", "}"), true, false},
+        {NAME("{\"type\":[\"string\",\"null\"]}", "},\"required\":[\"name\"]"), true, false},
+        {NAME("{\"type\":\"string\",\"maxLength\":40}", "},\"required\":[\"name\"]"), false, true},
+        {NAME("{\"type\":\"string\",\"description\":\"x\"}", "},\"required\":[\"name\"]"), true,
+         true},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        CHECK_EQUAL(rows[i].backward, compatible(OLD, rows[i].new_schema, COMPAT_BACKWARD));
+        CHECK_EQUAL(rows[i].forward, compatible(OLD, rows[i].new_schema, COMPAT_FORWARD));
+        CHECK_EQUAL(rows[i].backward && rows[i].forward,
+                    compatible(OLD, rows[i].new_schema, COMPAT_FULL));
+    }
 }

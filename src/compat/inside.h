@@ -204,8 +204,8 @@ bool place_number(struct place place, struct exact *ret_exact);
 // ---- name.c: does a name match a pattern?
 
 // By the pattern's text, for the simple ones: literals, sets, quantifiers, anchors.
-enum tri pattern_matches(struct check *check, str pattern, str name);
-bool pattern_always(str pattern); // matches every text
+enum tri name_matches(struct check *check, str pattern, str name);
+bool always_matches(str pattern); // matches every text
 
 // ---- meet.c
 

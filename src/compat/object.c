@@ -139,7 +139,7 @@ static void add_field(struct check *check, struct meet *field, struct place plac
     uint32_t index = 0;
     for (const struct json_node *at = json_first(&place.doc->json, patterns); at && possible;
          at = json_after(&place.doc->json, patterns, at)) {
-        enum tri matches = pattern_matches(check, node_key(check, place.doc, at), name);
+        enum tri matches = name_matches(check, node_key(check, place.doc, at), name);
         possible[index++] = matches == UNKNOWN;
         matched = tri_or(matched, matches);
         if (matches == YES)
@@ -445,7 +445,7 @@ static bool prove_pattern_field(struct check *check, const struct meet *meet,
 {
     bool proven = true;
     for (uint32_t i = 0; i < names->count && (proven || !check->muted); i++)
-        if (pattern_matches(check, pattern, names->items[i]) != NO)
+        if (name_matches(check, pattern, names->items[i]) != NO)
             proven = prove_named(check, meet, names->items[i], schema, rule) && proven;
     if (names->complete)
         return proven;
@@ -473,7 +473,7 @@ static bool surely_matched(struct check *check, struct place patterns, str name)
     for (const struct json_node *at = patterns.node ? json_first(doc, patterns.node) : NULL; at;
          at = json_after(doc, patterns.node, at))
         if (check_spend(check, 1) &&
-            pattern_matches(check, node_key(check, patterns.doc, at), name) == YES)
+            name_matches(check, node_key(check, patterns.doc, at), name) == YES)
             return true;
     return false;
 }

@@ -226,8 +226,8 @@ static enum tri test_pattern(struct check *check, struct place value, struct pla
 {
     if (keyword->kind != JSON_STRING)
         return UNKNOWN;
-    return pattern_matches(check, node_text(check, schema.doc, keyword),
-                           node_text(check, value.doc, value.node));
+    return name_matches(check, node_text(check, schema.doc, keyword),
+                        node_text(check, value.doc, value.node));
 }
 
 static enum tri test_format(struct check *check, struct place value, struct place schema,
@@ -272,7 +272,7 @@ static enum tri test_patterns(struct check *check, struct place field, str name,
         return UNKNOWN;
     for (const struct json_node *at = patterns ? json_first(doc, patterns) : NULL; at;
          at = json_after(doc, patterns, at)) {
-        enum tri matches = pattern_matches(check, node_key(check, schema.doc, at), name);
+        enum tri matches = name_matches(check, node_key(check, schema.doc, at), name);
         *ret_matched = tri_or(*ret_matched, matches);
         if (matches == NO)
             continue;
