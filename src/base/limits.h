@@ -34,6 +34,8 @@ enum {
 #define REQUEST_BYTES_MAX MIB(64)      // one request's body (option)
 #define BATCH_BYTES_MAX MIB(80)        // one encoded batch: a request of many tiny events grows
 #define TURN_BYTES_MAX MIB(8)          // past this a turn takes no further batch
+#define SETTING_BYTES_MAX MIB(4)       // one setting: a schema with its description and tags
+#define SETTINGS_FILE_BYTES KIB(256)   // what the first setting of a tenant reserves
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)
