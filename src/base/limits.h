@@ -25,6 +25,17 @@ enum {
     NAMES_PAGE_MAX = 10000,     // names of one page of entities or types
     STATE_HISTORY_EVENTS_MAX = 1000,
 
+    SCHEMA_DEPTH_MAX = 128,           // nesting of a schema's text
+    SCHEMA_RULES_MAX = 100000,        // subschemas of one schema, with what it refers to
+    SCHEMA_DOCUMENTS_MAX = 256,       // texts that one schema may refer to
+    SCHEMA_ENUM_MAX = 100000,         // values of all its enums
+    SCHEMA_MULTIPLE_DIGITS_MAX = 128, // significant digits of a multipleOf
+    SCHEMA_PATTERN_BYTES_MAX = 8192,  // one pattern's text
+    SCHEMA_PATTERN_STATES_MAX = 8192, // and what it becomes, repetitions written out
+    SCHEMA_NESTING_MAX = 1024,        // rules within rules while a value is checked
+    SCHEMA_STEPS_MAX = 100000000,     // work of one check
+    SCHEMA_ERRORS_MAX = 100,          // that one explanation lists
+
     TENANTS_DEFAULT_MAX = 1000,
     APPEND_SLOTS = 1024,    // appends that wait for the writer, all tenants together
     TURN_BATCHES_MAX = 256, // batches that one sync makes durable
@@ -33,6 +44,8 @@ enum {
 #define EVENT_BYTES_MAX MIB(1)         // one event: payload, metadata and names (option)
 #define REQUEST_BYTES_MAX MIB(64)      // one request's body (option)
 #define BATCH_BYTES_MAX MIB(80)        // one encoded batch: a request of many tiny events grows
+#define SCHEMA_BYTES_MAX MIB(1)        // the text of one schema, and of each that it refers to
+#define SCHEMA_MEMORY_MAX MIB(64)      // one compiled schema
 #define TURN_BYTES_MAX MIB(8)          // past this a turn takes no further batch
 #define SETTING_BYTES_MAX MIB(4)       // one setting: a schema with its description and tags
 #define SETTINGS_FILE_BYTES KIB(256)   // what the first setting of a tenant reserves
@@ -41,6 +54,7 @@ enum {
 #define WAL_FILE_BYTES_MAX GIB(1)
 
 static_assert(JSON_DEPTH_MAX <= JSON_DEPTH_CAP, "the default must be allowed");
+static_assert(SCHEMA_DEPTH_MAX <= JSON_DEPTH_CAP, "the parser must take it");
 static_assert(ENTITY_BYTES_MAX <= 255 && TYPE_BYTES_MAX <= 255, "name lengths are bytes on disk");
 static_assert(EVENT_BYTES_MAX < REQUEST_BYTES_MAX, "an event must fit into a request");
 static_assert(REQUEST_BYTES_MAX < BATCH_BYTES_MAX, "a request's events must fit into a batch");
