@@ -27,6 +27,12 @@ if(ALLSOURCE_MUTANTS)
     target_link_libraries(mutants PRIVATE $<TARGET_NAME_IF_EXISTS:room_engine> sim_lib)
 endif()
 
+# Answers for tests/compat/ajv.mjs.
+if(TARGET room_compat)
+    add_executable(compat_answers tests/compat/compat_answers.c)
+    target_link_libraries(compat_answers PRIVATE room_compat)
+endif()
+
 # tests/fuzz/*_fuzz.c: LLVMFuzzerTestOneInput(); a plain main replays the corpus in every build.
 file(GLOB fuzz_targets CONFIGURE_DEPENDS tests/fuzz/*_fuzz.c)
 foreach(source ${fuzz_targets})
