@@ -36,6 +36,18 @@ enum {
     SCHEMA_STEPS_MAX = 100000000,     // work of one check
     SCHEMA_ERRORS_MAX = 100,          // that one explanation lists
 
+    SUBJECT_BYTES_MAX = 255,
+    SUBJECTS_MAX = 10000,        // of one tenant
+    SUBJECT_VERSIONS_MAX = 1000, // of one subject, deprecated ones included
+    SCHEMA_DESCRIPTION_BYTES_MAX = 4096,
+    SCHEMA_TAGS_MAX = 64, // of one version
+    SCHEMA_TAG_BYTES_MAX = 128,
+    SCHEMA_REFERENCES_MAX = 64,   // of one version, as the Confluent API names them
+    SCHEMA_COMPARE_MS_MAX = 3000, // comparing a schema with all earlier versions
+    UPCAST_OPERATIONS_MAX = 100,  // of one step
+    UPCAST_SEGMENTS_MAX = 16,     // of one path
+    UPCAST_BYTES_MAX = 65536,     // the text of a subject's upcasts
+
     TENANTS_DEFAULT_MAX = 1000,
     APPEND_SLOTS = 1024,    // appends that wait for the writer, all tenants together
     TURN_BATCHES_MAX = 256, // batches that one sync makes durable
@@ -45,6 +57,7 @@ enum {
 #define REQUEST_BYTES_MAX MIB(64)      // one request's body (option)
 #define BATCH_BYTES_MAX MIB(80)        // one encoded batch: a request of many tiny events grows
 #define SCHEMA_BYTES_MAX MIB(1)        // the text of one schema, and of each that it refers to
+#define SCHEMAS_BYTES_MAX MIB(256)     // the texts of all schemas of a tenant
 #define SCHEMA_MEMORY_MAX MIB(64)      // one compiled schema
 #define TURN_BYTES_MAX MIB(8)          // past this a turn takes no further batch
 #define SETTING_BYTES_MAX MIB(4)       // one setting: a schema with its description and tags
