@@ -14,7 +14,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SLOT_BYTES_KEPT_MAX = 4 << 20, TEXTS_BLOCK_BYTES = 512, TEXTS_BYTES_MAX = 64 << 10 };
+enum {
+    SLOT_BYTES_KEPT_MAX = 4 << 20,
+    TEXTS_BLOCK_BYTES = 512,
+    TEXTS_BYTES_MAX = 64 << 10,
+    CHECKING_BLOCK_BYTES = 16 << 10
+};
+#define CHECKING_BYTES_MAX MIB(256) // the tape of the largest event that the options allow
 
 static struct slot *slot_new(struct als *als)
 {
@@ -24,6 +30,7 @@ static struct slot *slot_new(struct als *als)
     slot->als = als;
     buf_init(&slot->append.bytes, BATCH_BYTES_MAX);
     arena_init(&slot->texts, TEXTS_BLOCK_BYTES, TEXTS_BYTES_MAX);
+    arena_init(&slot->checking, CHECKING_BLOCK_BYTES, CHECKING_BYTES_MAX);
     als->os->entropy(als->os, &slot->random.state, sizeof slot->random.state);
     return slot;
 }
@@ -32,6 +39,7 @@ static void slot_free(struct slot *slot)
 {
     buf_deinit(&slot->append.bytes);
     arena_deinit(&slot->texts);
+    arena_deinit(&slot->checking);
     free(slot->append.events);
     free(slot->appended);
     free(slot);
@@ -72,6 +80,7 @@ static void slot_reset(struct slot *slot)
         buf_deinit(&slot->append.bytes);
     buf_reset(&slot->append.bytes);
     arena_reset(&slot->texts);
+    arena_reset(&slot->checking);
 }
 
 static void give_chain(struct als *als, struct slot *first, struct slot *last)
@@ -200,17 +209,29 @@ static err make_room(struct slot *slot, size_t count, struct als_why *why)
     return ALS_OK;
 }
 
-static err encode_all(struct slot *slot, const struct als_append *append, size_t *at,
-                      struct als_why *why)
+// Names, sizes and JSON first, so that a schema only ever sees an event that could be one.
+static err check_all(struct slot *slot, const struct als_append *append, const struct rules *rules,
+                     size_t *at, struct als_why *why)
+{
+    for (*at = 0; *at < append->count; ++*at)
+        TRY(check_draft(&append->drafts[*at], why));
+    return rules ? checking_run(slot, append, rules, at, why) : ALS_OK;
+}
+
+static err encode_all(struct slot *slot, const struct als_append *append, const struct rules *rules,
+                      size_t *at, struct als_why *why)
 {
     TRY(make_room(slot, append->count, why));
+    TRY(check_all(slot, append, rules, at, why));
     static const uint8_t head[BATCH_HEAD_BYTES];
     buf_put(&slot->append.bytes, head, sizeof head);
     int64_t now_us = slot->als->os->now_us(slot->als->os);
     for (*at = 0; *at < append->count; ++*at) {
-        const struct als_draft *draft = &append->drafts[*at];
-        TRY(check_draft(draft, why));
-        TRY(encode(slot, draft, &slot->append.events[*at], now_us, why));
+        struct als_draft draft = append->drafts[*at];
+        uint32_t passed = rules ? checking_version(rules, draft.type) : 0;
+        if (passed)
+            draft.schema_version = passed;
+        TRY(encode(slot, &draft, &slot->append.events[*at], now_us, why));
     }
     slot->append.count = (uint32_t)append->count;
     return ALS_OK;
@@ -345,8 +366,10 @@ static err post(struct als *als, const struct als_append *append, struct slot *g
                 size_t *ret_index, struct als_why *why)
 {
     AUTO(slot) slot = given;
+    AUTO(rules) rules = NULL;
+    TRY(checking_rules(als, append->tenant, &rules, why));
     size_t at = append->count;
-    err code = encode_all(slot, append, &at, why);
+    err code = encode_all(slot, append, rules, &at, why);
     if (code != ALS_OK && ret_index)
         *ret_index = at;
     TRY(code);

@@ -14,6 +14,7 @@
 #include "base/own.h"
 #include "base/rand.h"
 #include "os/os.h"
+#include "registry/registry.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -22,10 +23,14 @@ enum { TENANT_BUCKETS = 1024, WRITERS_MAX = 64, TICK_MS = 50 };
 
 enum tenant_run { TENANT_IDLE, TENANT_QUEUED, TENANT_RUNNING, TENANT_RUNNING_AGAIN };
 
+struct settings;
+
 struct tenant {
     struct tenant *next_in_bucket, *next; // all tenants, newest first
     struct als *als;
     struct os_dir *dir;            // NULL before the store is made
+    struct settings *settings;     // these two before the store, for as long
+    struct registry *registry;     //
     _Atomic(struct store *) store; // NULL: nobody has appended yet
     err damage;                    // why the store cannot be opened, or ALS_OK
     struct als_why damage_why;
@@ -56,7 +61,8 @@ struct slot {             // an append with the memory it needs, reused
     void *context;
     size_t event_room, appended_room;
     struct als_appended *appended;
-    struct arena texts; // of the conditions
+    struct arena texts;    // of the conditions
+    struct arena checking; // of one payload that is checked by its schema
     struct rand random;
 };
 
@@ -143,6 +149,27 @@ void tick_soon(struct als *als);
 // append.c
 void slots_free(struct als *als);
 void slots_give(struct tenant *tenant); // those that were answered in a turn go back to the pool
+
+// schemas.c
+// Opens the settings of a tenant whose directory is open, with what is folded from them.
+err schemas_open(struct tenant *tenant, struct als_why *why);
+void schemas_close(struct tenant *tenant);
+// The registry of a tenant that has a store, or NULL; or the tenant's damage.
+err schemas_of(struct als *als, als_str name, struct registry **ret_registry, struct als_why *why);
+
+// checking.c
+// The rules that an append of the tenant is to be checked by, or NULL. The caller unrefs them.
+err checking_rules(struct als *als, als_str tenant, struct rules **ret_rules, struct als_why *why);
+// Checks all payloads; `*at` is the one that is refused.
+err checking_run(struct slot *slot, const struct als_append *append, const struct rules *rules,
+                 size_t *at, struct als_why *why);
+// The version that events of this type get when they have passed; 0: they are not checked.
+uint32_t checking_version(const struct rules *rules, str type);
+
+// validation.c
+// What is wrong with a payload, in words.
+err validation_new(struct program *program, str subject, uint32_t version, str payload,
+                   struct als_validation **ret_validation, struct als_why *why);
 
 // read.c, state.c
 void pools_free(struct als *als);

@@ -97,7 +97,6 @@ err compile_locked(struct registry *registry, str schema, str references, bool t
 
 // Makes rules of what there is now and swaps them in.
 err rules_publish(struct registry *registry, struct als_why *why);
-void program_ref(struct program *program);
 struct program *program_new(TAKES struct schema *schema); // NULL: no memory
 
 // ---- mapping.c

@@ -323,22 +323,30 @@ err registry_find_id(struct registry *registry, uint32_t id, struct registry_ver
     return there ? ALS_OK : FAIL(why, ALS_SCHEMA_NOT_FOUND, "Schema %u not found", id);
 }
 
-err registry_find_same(struct registry *registry, str subject_name, str schema, str references,
+static err find_same_locked(struct registry *registry, const struct registry_draft *draft,
+                            struct version **ret_version, struct als_why *why)
+{
+    arena_reset(&registry->scratch);
+    const struct subject *subject = subject_find(registry, draft->subject);
+    if (!subject || !subject_latest(subject))
+        return unknown_subject(draft->subject, why);
+    str content;
+    TRY(content_of(draft->schema, draft->references, &registry->scratch, &content, why));
+    struct version *same = content_find_in(subject, content, &registry->scratch);
+    if (!same)
+        return FAIL(why, ALS_SCHEMA_NOT_FOUND, "Schema not found");
+    *ret_version = same;
+    return ALS_OK;
+}
+
+err registry_find_same(struct registry *registry, const struct registry_draft *draft,
                        struct registry_version *ret_version, struct als_why *why)
 {
+    struct version *version;
     lock_take(&registry->lock);
-    arena_reset(&registry->scratch);
-    const struct subject *subject = subject_find(registry, subject_name);
-    str content = {NULL, 0};
-    err code = subject && subject_latest(subject) ? ALS_OK : unknown_subject(subject_name, why);
+    err code = find_same_locked(registry, draft, &version, why);
     if (code == ALS_OK)
-        code = content_of(schema, references, &registry->scratch, &content, why);
-    const struct version *same =
-        code == ALS_OK ? content_find_in(subject, content, &registry->scratch) : NULL;
-    if (same)
-        *ret_version = same->told;
-    else if (code == ALS_OK)
-        code = FAIL(why, ALS_SCHEMA_NOT_FOUND, "Schema not found");
+        *ret_version = version->told;
     lock_release(&registry->lock);
     return code;
 }

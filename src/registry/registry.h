@@ -92,8 +92,10 @@ err registry_find(struct registry *registry, const struct registry_wanted *wante
 // ALS_SCHEMA_NOT_FOUND. The first version that has the content.
 err registry_find_id(struct registry *registry, uint32_t id, struct registry_version *ret_version,
                      struct als_why *why);
-// Whether a subject has a version that is not deprecated and says the same as `schema`; that one.
-err registry_find_same(struct registry *registry, str subject, str schema, str references,
+// The version of the draft's subject that is not deprecated and says the same.
+// ALS_SUBJECT_NOT_FOUND, ALS_SCHEMA_NOT_FOUND.
+struct registry_draft;
+err registry_find_same(struct registry *registry, const struct registry_draft *draft,
                        struct registry_version *ret_version, struct als_why *why);
 
 // Calls `each` for every version, deprecated ones too, in bytewise order of the subjects and then
@@ -159,6 +161,7 @@ err registry_deprecate(struct registry *registry, str subject, uint32_t version,
 
 struct program;
 const struct schema *program_schema(const struct program *program);
+void program_ref(struct program *program);
 void program_unref(struct program *program);
 AUTO_WITH(program, program_unref)
 // The program of a version that registry_find() has found. The caller unrefs it.
