@@ -16,7 +16,41 @@ struct events_request {
     struct reading reading;
     struct filter filter;
     als_id id;
+    uint32_t schema_version; // the shape that payloads are wanted in; 0: as they were stored
 };
+
+// "latest" or the number of a version.
+static err read_schema_version(const struct params *params, uint32_t *version, struct flaw *flaw)
+{
+    str text = {NULL, 0};
+    uint64_t number;
+    TRY(param_text(params, S("schema_version"), &text, flaw));
+    if (!text.ptr)
+        return ALS_OK;
+    if (str_equal(text, S("latest")))
+        *version = ALS_SCHEMA_LATEST;
+    else if (str_to_u64(text, &number) && number > 0 && number < ALS_SCHEMA_LATEST)
+        *version = (uint32_t)number;
+    else
+        return flaw_set(flaw, ALS_BAD_PARAMETER, S("schema_version"),
+                        "`schema_version` is \"latest\" or the number of a version, from 1");
+    return ALS_OK;
+}
+
+// False when it cannot be had, which has been answered. NULL is given when none is wanted.
+static bool open_upcaster(struct call *call, const struct events_request *request,
+                          struct als_upcaster **ret_upcaster)
+{
+    struct als_why why = {""};
+    *ret_upcaster = NULL;
+    if (request->schema_version == 0)
+        return true;
+    err code = als_upcaster_open(call->server->als, request->reading.tenant,
+                                 request->schema_version, ret_upcaster, &why);
+    if (code)
+        reply_error(call, code, &why);
+    return code == ALS_OK;
+}
 
 static bool wants_lines(struct call *call)
 {
@@ -44,10 +78,16 @@ static void answer_query(struct call *call)
     const struct events_request *request = call->state;
     struct als_query query = request->filter.query;
     query.tenant = request->reading.tenant;
-    struct rows *rows = rows_open(call, query);
-    if (!rows)
+    struct als_upcaster *upcaster;
+    if (!open_upcaster(call, request, &upcaster))
         return;
+    struct rows *rows = rows_open(call, query);
+    if (!rows) {
+        als_upcaster_close(upcaster);
+        return;
+    }
     rows->put = event_json_put;
+    rows->upcaster = upcaster;
     rows->metered = true;
     rows->lines = wants_lines(call);
     if (rows->lines)
@@ -67,6 +107,8 @@ static void begin_query(struct call *call, str entity)
     if (!request || !reading_begin(call, &request->reading, &flaw))
         return;
     err code = filter_read(&request->reading.params, &request->filter, &flaw);
+    if (code == ALS_OK)
+        code = read_schema_version(&request->reading.params, &request->schema_version, &flaw);
     if (code) {
         reply_flaw(call, code, &flaw);
         return;
@@ -86,14 +128,24 @@ void entity_events(struct call *call)
     begin_query(call, call->match.parameters[0]);
 }
 
-// Answers 404 unless `event` is there.
 static void answer_with_event(struct call *call, const struct als_event *event)
 {
-    if (event->position) {
-        event_json_put(http_out(call->request), event);
-        reply_json(call, 200);
+    struct als_why why = {""};
+    struct als_upcaster *upcaster;
+    struct als_upcast upcast = {.payload = event->payload, .schema_version = event->schema_version};
+    if (!open_upcaster(call, call->state, &upcaster))
         return;
-    }
+    err code = upcaster ? als_upcaster_event(upcaster, event, &upcast, &why) : ALS_OK;
+    if (code == ALS_OK) {
+        event_json_put_upcast(http_out(call->request), event, &upcast);
+        reply_json(call, 200);
+    } else
+        reply_error(call, code, &why);
+    als_upcaster_close(upcaster);
+}
+
+static void answer_without_event(struct call *call)
+{
     struct als_why why;
     err_explain(&why, "%.*s", STR(call->match.parameters[0]));
     reply_error(call, ALS_EVENT_NOT_FOUND, &why);
@@ -113,8 +165,10 @@ static void answer_event(struct call *call)
         code = als_cursor_next(cursor, &event, &why);
     if (code)
         reply_error(call, code, &why);
-    else
+    else if (event.position)
         answer_with_event(call, &event);
+    else
+        answer_without_event(call);
     als_cursor_close(cursor);
 }
 
@@ -131,5 +185,9 @@ void event_show(struct call *call)
     }
     if (!reading_begin(call, &request->reading, &flaw))
         return;
-    reading_wait(call, &request->reading, answer_event);
+    err code = read_schema_version(&request->reading.params, &request->schema_version, &flaw);
+    if (code)
+        reply_flaw(call, code, &flaw);
+    else
+        reading_wait(call, &request->reading, answer_event);
 }
