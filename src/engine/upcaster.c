@@ -7,6 +7,7 @@
 #include "schema/schema.h"
 #include "json/json.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -93,10 +94,14 @@ static err find_program(struct als_upcaster *upcaster, const struct rule *rule, 
     return ALS_OK;
 }
 
-static str say(struct als_upcaster *upcaster, const char *format, str first, uint32_t number)
+static str say(struct als_upcaster *upcaster, const char *format, ...) ALS_PRINTF(2, 3);
+static str say(struct als_upcaster *upcaster, const char *format, ...)
 {
     char text[240];
-    int len = snprintf(text, sizeof text, format, STR(str_first(first, 150)), number);
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     return arena_copy(&upcaster->arena, str_first((str){text, sizeof text - 1}, (size_t)len));
 }
 
@@ -112,8 +117,8 @@ static err find_fault(struct als_upcaster *upcaster, const struct program *progr
     TRY(schema_explain(program_schema(program), &doc, arena, &errors, why));
     *ret_fault = (str){NULL, 0};
     if (errors.count)
-        *ret_fault = say(upcaster, "does not fit the schema it is to have: %.*s (version %u)",
-                         errors.items[0].message, version);
+        *ret_fault = say(upcaster, "it does not fit schema version %u: %.*s", version,
+                         STR(str_first(errors.items[0].message, 150)));
     return ALS_OK;
 }
 
@@ -124,12 +129,12 @@ static err map(struct als_upcaster *upcaster, const struct rule *rule, uint32_t 
     uint32_t version = upcast->version;
     TRY(find_program(upcaster, rule, target, &program, why));
     if (!program) {
-        upcast->trouble = say(upcaster, "subject %.*s has no version %u", rule->subject, target);
+        upcast->trouble = say(upcaster, "its subject has no version %u", target);
         return ALS_OK;
     }
     if (version > target) {
         upcast->trouble =
-            say(upcaster, "it has a later version than %.*s:%u", rule->subject, target);
+            say(upcaster, "it is of version %u, which is later than %u", version, target);
         return ALS_OK;
     }
     TRY(mapping_apply(rule->mapping, payload, version, target, &upcaster->arena, upcast));
@@ -161,9 +166,7 @@ enum als_err als_upcaster_event(struct als_upcaster *upcaster, const struct als_
         if (code == ALS_NO_MEMORY)
             return FAIL(why, code, "%s", inner.text);
         if (code != ALS_OK)
-            upcast =
-                (struct upcast){event->payload, version,
-                                say(upcaster, "%.*s (version %u)", str_of(inner.text), target)};
+            upcast = (struct upcast){event->payload, version, say(upcaster, "%s", inner.text)};
     }
     *ret_upcast = (struct als_upcast){.payload = upcast.payload,
                                       .schema_version = upcast.version,

@@ -28,6 +28,8 @@ MODULES = [
     "test_state",
     "test_stream",
     "test_limits",
+    "test_schemas",
+    "test_confluent",
     "test_tenants",
     "test_crash",
     "test_defects",
