@@ -70,7 +70,7 @@ static err read_draft(struct schema_call *request, struct flaw *flaw)
     return ALS_OK;
 }
 
-void schema_register(struct call *call)
+void schemas_register(struct call *call)
 {
     struct flaw flaw = {};
     struct als_schema schema;
@@ -196,7 +196,7 @@ static void answer_show(struct call *call)
         reply_json(call, 200);
 }
 
-void schema_show(struct call *call)
+void schemas_show(struct call *call)
 {
     schema_read(call, answer_show);
 }
@@ -257,7 +257,7 @@ static void answer_versions(struct call *call)
         reply_json(call, 200);
 }
 
-void schema_versions(struct call *call)
+void schemas_versions(struct call *call)
 {
     schema_read(call, answer_versions);
 }
@@ -293,7 +293,7 @@ static void put_validation(struct json_writer *writer, struct als_validation *va
     json_close_object(writer);
 }
 
-void schema_validate(struct call *call)
+void schemas_validate(struct call *call)
 {
     struct flaw flaw = {};
     struct als_validation *validation = NULL;

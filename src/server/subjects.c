@@ -247,7 +247,7 @@ static void reply_deprecated(struct call *call, const struct schema_call *reques
     reply_json(call, 200);
 }
 
-void schema_deprecate(struct call *call)
+void schemas_deprecate(struct call *call)
 {
     struct flaw flaw = {};
     uint64_t number;
