@@ -21,6 +21,7 @@ static const struct {
     const char *what;
 } groups[] = {
     {"ingest", bench_ingest, "appending in process, in memory and durable"},
+    {"schemas", bench_schemas, "checking payloads by a schema"},
     {"reads", bench_reads, "queries and states in process"},
     {"latency", bench_latency, "durable appends beside the device's own rate"},
     {"http", bench_http, "the server, over loopback"},

@@ -20,6 +20,7 @@ struct bench {
 };
 
 void bench_ingest(const struct bench *bench);  // in process: appending, as the clients of 0.6 did
+void bench_schemas(const struct bench *bench); // in process: what checking payloads costs
 void bench_reads(const struct bench *bench);   // in process: queries and states
 void bench_latency(const struct bench *bench); // durable appends beside the device's own syncs
 void bench_http(const struct bench *bench);    // over HTTP, against a server that it starts
