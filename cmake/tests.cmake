@@ -39,7 +39,8 @@ foreach(source ${fuzz_targets})
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source})
     target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:room_server>
-                                          $<TARGET_NAME_IF_EXISTS:room_engine> sim_lib)
+                                          $<TARGET_NAME_IF_EXISTS:room_engine>
+                                          $<TARGET_NAME_IF_EXISTS:room_compat> sim_lib)
     if(ALLSOURCE_FUZZ)
         target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     else()

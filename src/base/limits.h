@@ -51,6 +51,12 @@ enum {
     TENANTS_DEFAULT_MAX = 1000,
     APPEND_SLOTS = 1024,    // appends that wait for the writer, all tenants together
     TURN_BATCHES_MAX = 256, // batches that one sync makes durable
+
+    COMPAT_REASONS_MAX = 100,        // reasons of one comparison of schemas
+    COMPAT_EXAMPLE_BYTES_MAX = 1024, // a longer value is not told as an example
+    COMPAT_DEPTH_MAX = 100,          // questions within questions
+    COMPAT_CHOICES_MAX = 6,          // alternatives of one value that are taken apart at a time
+    COMPAT_STEPS_MAX = 10000000,     // about as many comparisons, in each direction
 };
 
 #define EVENT_BYTES_MAX MIB(1)         // one event: payload, metadata and names (option)

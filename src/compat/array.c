@@ -78,12 +78,17 @@ static bool never_so_long(struct check *check, const struct meet *meet, uint64_t
 {
     enum { TEXT_BYTES = 48 };
     char text[TEXT_BYTES];
+    if (check->absence || !(meet->not_count || meet->choice_count))
+        return false;
     int len = snprintf(text, sizeof text, "{\"minItems\":%llu}", (unsigned long long)count);
     str schema = arena_copy(check->arena, (str){text, (size_t)len});
     struct place made = schema.ptr ? place_made(check, schema) : (struct place){};
     const struct meet *longer = made.node ? meet_with(check, meet, made) : NULL;
     const struct meet *arrays = longer ? meet_of_kinds(check, longer, ARRAYS) : NULL;
-    return arrays && meet_empty(check, arrays);
+    check->absence = true;
+    bool never = arrays && meet_empty(check, arrays);
+    check->absence = false;
+    return never;
 }
 
 static bool proves_item(struct check *check, const struct meet *meet, uint64_t index,
@@ -97,7 +102,7 @@ static bool proves_item(struct check *check, const struct meet *meet, uint64_t i
     if (!item || proves_part(check, item, schema, (struct step){.item = true}))
         return item != NULL;
     // What is never there needs no proof.
-    if (!(meet->not_count || meet->choice_count) || !never_so_long(check, meet, index + 1))
+    if (!never_so_long(check, meet, index + 1))
         return false;
     check->reason_count = told;
     return true;

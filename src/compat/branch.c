@@ -8,7 +8,7 @@
 // notion of their own.
 #include "compat/inside.h"
 
-enum { FIELD_VALUES_MAX = 64 };
+enum { FIELD_VALUES_MAX = 64, ATTEMPTS_MAX = 16 };
 
 struct branches {
     struct rule rule;
@@ -63,12 +63,34 @@ static const struct json_node *only_branch(struct check *check, const struct mee
     return found;
 }
 
+// One of few values that no branch has.
+static bool told_value(struct check *check, const struct meet *meet,
+                       const struct branches *branches)
+{
+    struct values values;
+    if (!meet_values(check, meet, &values))
+        return false;
+    for (const struct json_node *at = values_next(&values, NULL); at;
+         at = values_next(&values, at)) {
+        struct place value = {values.doc, at};
+        if (value_in_meet(check, value, meet) != YES ||
+            value_accepted(check, value, branches->rule.schema) != NO)
+            continue;
+        (void)refuse(check, meet, &branches->rule, "value %.*s is allowed by %s and not by %s",
+                     STR(shown(json_span(&values.doc->json, at))), sub_name(check),
+                     sup_name(check)); // it is false
+        refuse_example(check, value);
+        return true;
+    }
+    return false;
+}
+
 static bool told_branches(struct check *check, const struct meet *meet,
                           const struct branches *branches)
 {
     if (meet_empty(check, meet))
         return true;
-    if (check->muted)
+    if (check->muted || told_value(check, meet, branches))
         return false;
     const struct json_node *only = only_branch(check, meet, branches);
     if (only && !proves(check, meet, place_at(branches->rule.schema, only)))
@@ -192,10 +214,13 @@ static bool prove_branches(struct check *check, const struct meet *meet, struct 
         const struct json_node *only = json_first(&rule->schema.doc->json, rule->value);
         return proves(check, meet, place_at(rule->schema, only));
     }
-    if (within_one(check, meet, &branches))
+    // The caller takes the choices of the meet apart and asks again, unless it is done here. Where
+    // that is many times many, only the parts are tried.
+    bool apart = meet->choice_count && check->chosen < COMPAT_CHOICES_MAX;
+    uint64_t attempts = apart ? (uint64_t)meet->choices[0].count * rule->value->count : 0;
+    if (attempts <= ATTEMPTS_MAX && within_one(check, meet, &branches))
         return true;
-    // The caller takes the choices of the meet apart first, and then asks again.
-    if (meet->choice_count && check->chosen < COMPAT_CHOICES_MAX)
+    if (apart)
         return false;
     return prove_by_kinds(check, meet, &branches);
 }

@@ -9,21 +9,14 @@
 // document; a reference to another document equals the same reference in the other schema, and
 // nothing more is known of it. The schemas are taken to be ones that the schema room compiles: a
 // keyword whose value is wrong makes the answer "cannot be decided".
-// Limits: COMPAT_* below. Work and memory are bounded whatever the schemas are.
+// Limits: COMPAT_* in base/limits.h. Work and memory are bounded whatever the schemas are.
 // Threads: plain functions over the caller's memory.
 #pragma once
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/str.h"
-
-enum {
-    COMPAT_REASONS_MAX = 100,   // reasons of one answer
-    COMPAT_DEPTH_MAX = 100,     // questions within questions
-    COMPAT_STEPS_MAX = 4000000, // about as many comparisons, in each direction
-    COMPAT_CHOICES_MAX = 6,     // alternatives (anyOf, oneOf, if) that are taken apart at a time
-    COMPAT_EXAMPLE_BYTES_MAX = 1024,
-};
 
 enum compat_direction {
     COMPAT_BACKWARD,

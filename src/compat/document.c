@@ -147,6 +147,8 @@ const struct json_node *place_keyword(struct check *check, struct place place, s
 
 str node_text(struct check *check, const struct document *doc, const struct json_node *node)
 {
+    if (!check_spend(check, 1 + node->len / 64))
+        return S("");
     str text = json_text(&doc->json, node, check->arena);
     if (!text.ptr)
         check->out_of_memory = true;
@@ -489,10 +491,13 @@ str node_pointer(struct check *check, const struct document *doc, const struct j
 
 struct place place_made(struct check *check, str text)
 {
-    struct document *doc = check_alloc(check, sizeof *doc);
+    struct document *doc =
+        check_spend(check, 4 + text.len / 16) ? check_alloc(check, sizeof *doc) : NULL;
     struct document made = {.draft = COMPAT_DRAFT_2020_12};
     struct json_options options = {.depth_max = JSON_DEPTH_CAP, .span_depth = UINT32_MAX};
-    if (!doc || json_parse(text, options, check->arena, &made.json, NULL, NULL) != ALS_OK) {
+    if (!doc)
+        return (struct place){};
+    if (json_parse(text, options, check->arena, &made.json, NULL, NULL) != ALS_OK) {
         check->out_of_memory = true;
         return (struct place){};
     }

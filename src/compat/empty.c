@@ -113,6 +113,7 @@ bool meet_empty(struct check *check, const struct meet *meet)
         return true;
     if (*meet->holds_some || !check_spend(check, 1) || !check_enter(check))
         return false;
+    *meet->holds_some = true; // a proof that it is empty must not ask whether it is
     check->muted++;
     bool empty = values_refused(check, meet) || every_kind_empty(check, meet) ||
                  refused_by_nots(check, meet) || every_choice_empty(check, meet);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compat/exact.h"
 
-#include <stdlib.h>
+#include <assert.h>
 
 static bool is_digit(char c)
 {
@@ -175,6 +175,7 @@ int exact_multiple(const struct exact *a, const struct exact *b)
     uint64_t divisor = 0, rest = 0;
     for (uint32_t i = 0; i < b->count; i++)
         divisor = divisor * 10 + b->digits[i];
+    assert(divisor > 0);
     for (int64_t i = 0; i < a->count + a->power - b->power; i++)
         rest = (uint64_t)(((wide)rest * 10 + (i < a->count ? a->digits[i] : 0)) % divisor);
     return rest == 0;

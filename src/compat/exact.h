@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-enum { EXACT_DIGITS_MAX = 64, EXACT_POWER_MAX = 10000 };
+enum { EXACT_DIGITS_MAX = 64, EXACT_POWER_MAX = 500 };
 
 // digits * 10^power; the first and the last digit are not 0; no digits: zero.
 struct exact {

@@ -117,11 +117,12 @@ struct check {
     enum compat_direction direction; // of this pass: BACKWARD or FORWARD
     const struct document *old_doc, *new_doc;
     uint64_t steps;
-    uint32_t depth;         // questions within questions
-    uint32_t descent;       // parts within parts of the value
-    uint32_t chosen;        // choices that are taken apart now, of the same part
-    struct place near;      // the last schema of the side that is kept, for locations
-    uint32_t muted;         // above 0: an attempt, whose failure is not told
+    uint32_t depth;    // questions within questions
+    uint32_t descent;  // parts within parts of the value
+    uint32_t chosen;   // choices that are taken apart now, of the same part
+    bool absence;      // whether a part can be there is being asked, and is not asked within that
+    struct place near; // the last schema of the side that is kept, for locations
+    uint32_t muted;    // above 0: an attempt, whose failure is not told
     uint32_t least_assumed; // the lowest question that was assumed since it was reset
     bool out_of_steps, out_of_memory, too_deep;
     struct place small_values; // [null,true,false]
@@ -203,8 +204,8 @@ bool place_number(struct place place, struct exact *ret_exact);
 // ---- name.c: does a name match a pattern?
 
 // By the pattern's text, for the simple ones: literals, sets, quantifiers, anchors.
-enum tri pattern_matches(str pattern, str name);
-bool pattern_always(str pattern); // matches every text
+enum tri name_matches(struct check *check, str pattern, str name);
+bool always_matches(str pattern); // matches every text
 
 // ---- meet.c
 
@@ -216,7 +217,8 @@ void meet_add_not(struct check *check, struct meet *meet, struct place place);
 void meet_add_choice(struct check *check, struct meet *meet, struct choice choice);
 struct meet *meet_of(struct check *check, struct place place);
 struct meet *meet_with(struct check *check, const struct meet *meet, struct place place);
-struct meet *meet_of_kinds(struct check *check, const struct meet *meet, unsigned kinds);
+// The part of these kinds; the meet itself when it has no others.
+const struct meet *meet_of_kinds(struct check *check, const struct meet *meet, unsigned kinds);
 // The meet without its first choice and with the alternative `index` of it instead.
 struct meet *meet_chosen(struct check *check, const struct meet *meet, uint32_t index);
 bool meet_equal(const struct meet *a, const struct meet *b);

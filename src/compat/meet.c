@@ -45,7 +45,8 @@ static bool grow(struct check *check, void **items, uint32_t count, uint32_t *ro
 
 struct meet *meet_copy(struct check *check, const struct meet *meet)
 {
-    struct meet *copy = meet_new(check);
+    uint64_t size = (uint64_t)meet->place_count + meet->not_count + meet->choice_count;
+    struct meet *copy = check_spend(check, 1 + size / 4) ? meet_new(check) : NULL;
     if (!copy)
         return NULL;
     copy->kinds = meet->kinds;
@@ -62,6 +63,8 @@ struct meet *meet_copy(struct check *check, const struct meet *meet)
 
 void meet_add_not(struct check *check, struct meet *meet, struct place place)
 {
+    if (!check_spend(check, 1 + meet->not_count / 8))
+        return;
     for (uint32_t i = 0; i < meet->not_count; i++)
         if (meet->nots[i].node == place.node)
             return;
@@ -201,16 +204,24 @@ static void add_dependent(struct check *check, struct meet *meet, struct place p
             add(check, meet, place_at(place, at));
 }
 
+// Dependencies speak of objects only, so they hold of a meet that has nothing else.
+static void settle(struct check *check, struct meet *meet)
+{
+    if (meet->kinds != OBJECTS || !(meet->blurred & OBJECTS))
+        return;
+    for (uint32_t i = 0; i < meet->place_count; i++) {
+        add_dependent(check, meet, meet->places[i], S("dependentSchemas"));
+        if (meet->places[i].doc->draft == COMPAT_DRAFT_07)
+            add_dependent(check, meet, meet->places[i], S("dependencies"));
+    }
+}
+
 void meet_add(struct check *check, struct meet *meet, struct place place)
 {
     if (!meet)
         return;
     add(check, meet, place);
-    for (uint32_t i = 0; i < meet->place_count && meet->blurred & OBJECTS; i++) {
-        add_dependent(check, meet, meet->places[i], S("dependentSchemas"));
-        if (meet->places[i].doc->draft == COMPAT_DRAFT_07)
-            add_dependent(check, meet, meet->places[i], S("dependencies"));
-    }
+    settle(check, meet);
 }
 
 struct meet *meet_of(struct check *check, struct place place)
@@ -228,11 +239,15 @@ struct meet *meet_with(struct check *check, const struct meet *meet, struct plac
     return copy;
 }
 
-struct meet *meet_of_kinds(struct check *check, const struct meet *meet, unsigned kinds)
+const struct meet *meet_of_kinds(struct check *check, const struct meet *meet, unsigned kinds)
 {
+    if ((meet->kinds & ~kinds) == 0)
+        return meet;
     struct meet *copy = meet_copy(check, meet);
-    if (copy)
-        copy->kinds &= kinds;
+    if (!copy)
+        return NULL;
+    copy->kinds &= kinds;
+    settle(check, copy);
     return copy;
 }
 
@@ -241,6 +256,8 @@ static void add_branch(struct check *check, struct meet *meet, const struct choi
 {
     uint32_t at = 0;
     struct place near = {choice->doc, choice->node};
+    if (!check_spend(check, 1 + choice->count / 8))
+        return;
     for (const struct json_node *child = json_first(&choice->doc->json, choice->node); child;
          child = json_after(&choice->doc->json, choice->node, child), at++) {
         if (at == index)

@@ -34,6 +34,11 @@ static bool takes(const struct item *item, char c)
     return code < 64 ? item->low >> code & 1 : item->high >> (code - 64) & 1;
 }
 
+static bool is_among(char c, str characters)
+{
+    return str_find(characters, c) < characters.len;
+}
+
 // A character behind a backslash; false when we do not know what it means.
 static bool read_escape(char c, struct item *item)
 {
@@ -44,7 +49,7 @@ static bool read_escape(char c, struct item *item)
         take(item, 'a', 'z');
         take(item, 'A', 'Z');
         take(item, '_', '_');
-    } else if (memchr("^$\\.*+?()[]{}|/-", c, 16)) {
+    } else if (is_among(c, S("^$\\.*+?()[]{}|/-"))) {
         take(item, (unsigned char)c, (unsigned char)c);
     } else
         return false;
@@ -103,7 +108,7 @@ static bool read_item(str *rest, struct item *item)
         item->low &= ~(UINT64_C(1) << '\n' | UINT64_C(1) << '\r');
         return true;
     }
-    if (!is_plain(c) || memchr("^$*+?()]{}|", c, 11))
+    if (!is_plain(c) || is_among(c, S("^$*+?()]{}|")))
         return false;
     take(item, (unsigned char)c, (unsigned char)c);
     return true;
@@ -145,14 +150,14 @@ static bool read_quantified(struct simple *simple, str *rest)
         bool closed = end < rest->len;
         *rest = str_from(*rest, end + 1);
         return closed && repeat(simple, item, bounds) &&
-               !(rest->len && memchr("*+?{", *rest->ptr, 4));
+               !(rest->len && is_among(*rest->ptr, S("*+?{")));
     }
     item.optional = c == '*' || c == '?';
     item.repeated = c == '*' || c == '+';
     if (item.optional || item.repeated)
         *rest = str_from(*rest, 1);
     if (simple->count == ITEMS_MAX ||
-        (rest->len && memchr("*+?{", *rest->ptr, 4) && (item.optional || item.repeated)))
+        (rest->len && is_among(*rest->ptr, S("*+?{")) && (item.optional || item.repeated)))
         return false; // lazy quantifiers are left to others
     simple->items[simple->count++] = item;
     return true;
@@ -195,12 +200,12 @@ static uint64_t advance(const struct simple *simple, uint64_t positions, char c)
     return spread(simple, next);
 }
 
-enum tri pattern_matches(str pattern, str name)
+enum tri name_matches(struct check *check, str pattern, str name)
 {
     struct simple simple = {};
-    if (pattern_always(pattern))
+    if (always_matches(pattern))
         return YES;
-    if (!read_pattern(pattern, &simple))
+    if (!check_spend(check, 2 + pattern.len / 8 + name.len) || !read_pattern(pattern, &simple))
         return UNKNOWN;
     uint64_t end = UINT64_C(1) << simple.count;
     uint64_t positions = spread(&simple, 1);
@@ -216,7 +221,7 @@ enum tri pattern_matches(str pattern, str name)
     return tri_of(positions & end);
 }
 
-bool pattern_always(str pattern)
+bool always_matches(str pattern)
 {
     static const str always[] = {S(""), S("^"), S("$"), S(".*"), S("^.*")};
     for (size_t i = 0; i < COUNT_OF(always); i++)

@@ -139,7 +139,7 @@ static void add_field(struct check *check, struct meet *field, struct place plac
     uint32_t index = 0;
     for (const struct json_node *at = json_first(&place.doc->json, patterns); at && possible;
          at = json_after(&place.doc->json, patterns, at)) {
-        enum tri matches = pattern_matches(node_key(check, place.doc, at), name);
+        enum tri matches = name_matches(check, node_key(check, place.doc, at), name);
         possible[index++] = matches == UNKNOWN;
         matched = tri_or(matched, matches);
         if (matches == YES)
@@ -312,7 +312,7 @@ static struct names names_of(struct check *check, const struct meet *meet)
              at = json_after(doc, properties, at))
             add_name(check, &names, node_key(check, place.doc, at));
     }
-    if (names.count)
+    if (names.count && check_spend(check, names.count))
         qsort(names.items, names.count, sizeof *names.items, compare_names);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < names.count; i++)
@@ -351,6 +351,19 @@ static struct meet *meet_having(struct check *check, const struct meet *meet, st
 
 // ---- Proofs.
 
+// Whether the choices and negations of the meet keep the field away.
+static bool never_has(struct check *check, const struct meet *meet, str name)
+{
+    if (check->absence || !(meet->not_count || meet->choice_count))
+        return false;
+    check->absence = true;
+    const struct meet *having = meet_having(check, meet, name);
+    having = having ? meet_of_kinds(check, having, OBJECTS) : NULL;
+    bool never = having && meet_empty(check, having);
+    check->absence = false;
+    return never;
+}
+
 // What is proven of a field is proven, too, when the field can never be there.
 static bool proves_field(struct check *check, const struct meet *meet, str name,
                          struct place schema)
@@ -359,10 +372,7 @@ static bool proves_field(struct check *check, const struct meet *meet, str name,
     const struct meet *field = meet_field(check, meet, name);
     if (!field || proves_part(check, field, schema, (struct step){.name = name}))
         return field != NULL;
-    const struct meet *having =
-        meet->not_count || meet->choice_count ? meet_having(check, meet, name) : NULL;
-    having = having ? meet_of_kinds(check, having, OBJECTS) : NULL;
-    if (!having || !meet_empty(check, having))
+    if (!never_has(check, meet, name))
         return false;
     check->reason_count = told;
     return true;
@@ -435,7 +445,7 @@ static bool prove_pattern_field(struct check *check, const struct meet *meet,
 {
     bool proven = true;
     for (uint32_t i = 0; i < names->count && (proven || !check->muted); i++)
-        if (pattern_matches(pattern, names->items[i]) != NO)
+        if (name_matches(check, pattern, names->items[i]) != NO)
             proven = prove_named(check, meet, names->items[i], schema, rule) && proven;
     if (names->complete)
         return proven;
@@ -463,7 +473,7 @@ static bool surely_matched(struct check *check, struct place patterns, str name)
     for (const struct json_node *at = patterns.node ? json_first(doc, patterns.node) : NULL; at;
          at = json_after(doc, patterns.node, at))
         if (check_spend(check, 1) &&
-            pattern_matches(node_key(check, patterns.doc, at), name) == YES)
+            name_matches(check, node_key(check, patterns.doc, at), name) == YES)
             return true;
     return false;
 }

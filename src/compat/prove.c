@@ -83,6 +83,11 @@ static bool prove_rule(struct check *check, const struct meet *meet, prove *run,
     if (!proven) {
         const struct meet *touched = meet_of_kinds(check, meet, rule.kinds);
         proven = touched && meet_empty(check, touched);
+        // Of objects alone more may be known.
+        if (!proven && touched && touched->place_count > meet->place_count) {
+            check->reason_count = told;
+            proven = run(check, touched, rule);
+        }
         if (proven)
             check->reason_count = told;
     }
@@ -236,7 +241,8 @@ bool proves(struct check *check, const struct meet *meet, struct place place)
     for (uint32_t i = 0; i < meet->place_count; i++)
         if (meet->places[i].node == place.node)
             return true;
-    if (!check_spend(check, 1 + check->question_count) ||
+    uint64_t size = (uint64_t)meet->place_count + meet->not_count;
+    if (!check_spend(check, 1 + check->question_count + size / 4) ||
         check->question_count == COMPAT_DEPTH_MAX || !check_enter(check))
         return false;
     if (!is_open(check, meet, place, &proven) && !is_known(check, meet, place, &proven))

@@ -102,6 +102,14 @@ static str location(struct check *check, struct place place, const struct docume
                                                       : S("");
 }
 
+// For a full arena, whose message could not be made.
+static const str no_room[] = {
+    [COMPAT_BACKWARD] = S("Backward compatibility: cannot be decided because the schemas take too "
+                          "much memory to be compared"),
+    [COMPAT_FORWARD] = S("Forward compatibility: cannot be decided because the schemas take too "
+                         "much memory to be compared"),
+};
+
 static bool tell(struct check *check, const struct meet *meet, const struct rule *rule,
                  enum compat_kind kind, const char *text)
 {
@@ -123,7 +131,7 @@ static bool tell(struct check *check, const struct meet *meet, const struct rule
     check->reasons[check->reason_count++] = (struct compat_reason){
         .kind = kind,
         .direction = check->direction,
-        .message = message.ptr ? message : S("Compatibility cannot be decided: out of memory"),
+        .message = message.ptr ? message : no_room[check->direction],
         .keyword = rule->name,
         .old_location = backward ? sub : sup,
         .new_location = backward ? sup : sub,

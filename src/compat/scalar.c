@@ -87,7 +87,7 @@ bool prove_pattern(struct check *check, const struct meet *meet, struct rule rul
     if (rule.value->kind != JSON_STRING)
         return malformed(check, meet, &rule);
     str pattern = node_text(check, rule.schema.doc, rule.value);
-    return pattern_always(pattern) || said_already(check, meet, &rule) ||
+    return always_matches(pattern) || said_already(check, meet, &rule) ||
            refuse(check, meet, &rule, "%s has the pattern '%.*s' and %s does not have it",
                   sup_name(check), STR(shown(pattern)), sub_name(check));
 }

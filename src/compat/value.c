@@ -66,7 +66,7 @@ enum tri values_equal(struct check *check, struct place a, struct place b)
     if (a.node->kind < JSON_NUMBER)
         return YES;
     str span_a = json_span(&a.doc->json, a.node), span_b = json_span(&b.doc->json, b.node);
-    if (!check_spend(check, 1 + (containers ? (span_a.len + span_b.len) / 8 : 0)))
+    if (!check_spend(check, 1 + (span_a.len + span_b.len) / (containers ? 8 : 128)))
         return UNKNOWN;
     if (str_equal(span_a, span_b))
         return YES;
@@ -171,6 +171,8 @@ static bool measure(struct check *check, struct place value, struct exact *ret_s
     if (value.node->kind == JSON_NUMBER)
         return place_number(value, ret_size);
     bool text = value.node->kind == JSON_STRING;
+    if (text && !check_spend(check, 1 + value.node->len / 16))
+        return false;
     *ret_size =
         exact_of(text ? text_points(node_text(check, value.doc, value.node)) : value.node->count);
     return true;
@@ -210,10 +212,10 @@ static enum tri test_below(struct check *check, struct place value, struct place
 static enum tri test_multiple(struct check *check, struct place value, struct place schema,
                               const struct json_node *keyword)
 {
-    (void)check;
     struct exact number, divisor;
-    if (!place_number(value, &number) || !place_number(place_at(schema, keyword), &divisor) ||
-        divisor.count == 0 || divisor.negative)
+    if (!check_spend(check, 16) || !place_number(value, &number) ||
+        !place_number(place_at(schema, keyword), &divisor) || divisor.count == 0 ||
+        divisor.negative)
         return UNKNOWN;
     int multiple = exact_multiple(&number, &divisor);
     return multiple < 0 ? UNKNOWN : tri_of(multiple);
@@ -224,8 +226,8 @@ static enum tri test_pattern(struct check *check, struct place value, struct pla
 {
     if (keyword->kind != JSON_STRING)
         return UNKNOWN;
-    return pattern_matches(node_text(check, schema.doc, keyword),
-                           node_text(check, value.doc, value.node));
+    return name_matches(check, node_text(check, schema.doc, keyword),
+                        node_text(check, value.doc, value.node));
 }
 
 static enum tri test_format(struct check *check, struct place value, struct place schema,
@@ -270,7 +272,7 @@ static enum tri test_patterns(struct check *check, struct place field, str name,
         return UNKNOWN;
     for (const struct json_node *at = patterns ? json_first(doc, patterns) : NULL; at;
          at = json_after(doc, patterns, at)) {
-        enum tri matches = pattern_matches(node_key(check, schema.doc, at), name);
+        enum tri matches = name_matches(check, node_key(check, schema.doc, at), name);
         *ret_matched = tri_or(*ret_matched, matches);
         if (matches == NO)
             continue;
