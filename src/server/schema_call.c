@@ -44,8 +44,7 @@ void issues_put(const struct issues *issues, struct json_writer *writer)
         json_field_string(writer, S("keyword"), told->keyword);
         json_field_string(writer, S("old_location"), told->old_location);
         json_field_string(writer, S("new_location"), told->new_location);
-        json_key(writer, S("undecided"));
-        json_put_bool(writer, told->undecided);
+        json_field_string(writer, S("kind"), told->undecided ? S("undecided") : S("narrowed"));
         if (told->example.len)
             json_field_raw(writer, S("example"), told->example);
         json_close_object(writer);

@@ -300,7 +300,7 @@ def test_backward_is_the_default_and_means_that_the_new_one_accepts_what_the_old
         "Validation error: Schema compatibility check failed: ",
     )
     one = body["details"][0]
-    equal((one["version"], one["direction"], one["undecided"]), (1, "BACKWARD", False), "detail")
+    equal((one["version"], one["direction"], one["kind"]), (1, "BACKWARD", "narrowed"), "detail")
     check(one["message"] in body["error"], "the message has the reason")
     equal(versions(client, "s")["versions"], [1], "versions")
     equal(set_mode(client, "s", "NONE"), {"subject": "s", "compatibility": "NONE"}, "mode")
