@@ -133,8 +133,7 @@ static bool work(void *context, struct sim *sim, uint64_t seed, struct als_why *
     for (uint64_t i = 0; i < steps && code == ALS_OK; i++) {
         sim_set_now_us(sim, (int64_t)rand_below(&rand, 1000)); // it jumps back, too
         bool again = rand_below(&rand, 5) == 0;
-        code = again ? reopen(model, sim, &opened, why)
-                     : model_append(model, opened.settings, why);
+        code = again ? reopen(model, sim, &opened, why) : model_append(model, opened.settings, why);
         if (code == ALS_STORAGE_FAILED)
             code = reopen(model, sim, &opened, why);
         else if (is_refusal(code) && opened.settings) {
@@ -318,8 +317,7 @@ TEST(settings_of_another_tenant_are_refused)
     append_kind(os, dir, SETTING_SCHEMA);
     size_t count = 0;
     struct settings *settings;
-    CHECK_ERR(ALS_CORRUPT,
-              settings_open(os, dir, S("other"), count_one, &count, &settings, NULL));
+    CHECK_ERR(ALS_CORRUPT, settings_open(os, dir, S("other"), count_one, &count, &settings, NULL));
     os->dir_close(dir);
 }
 

@@ -2,6 +2,7 @@
 """The registry of schemas: contract 1.F with section 11, enforcement, restarts, upcasting."""
 
 import json
+import os
 import threading
 import uuid
 
@@ -595,6 +596,27 @@ def test_registrations_that_were_answered_are_there_after_kill_9():
         check(len(answered) > 30, "registrations")
         for subject, identity in answered:
             equal(show(client, subject)["id"], identity, f"schema of {subject}")
+
+
+def test_damaged_settings_stop_their_tenant_and_no_other():
+    with Server() as server:
+        for name in ("good", "bad"):
+            register(server.client(name), "s", USER)
+            server.client(name).append("e", "s", {"n": name})
+        server.kill()
+        folder = os.path.join(server.directory, "tenants", "bad", "settings")
+        with open(os.path.join(folder, os.listdir(folder)[0]), "r+b") as log:
+            log.seek(400)
+            byte = log.read(1)
+            log.seek(400)
+            log.write(bytes([byte[0] ^ 1]))
+        server.start()
+        good, bad = server.client("good"), server.client("bad")
+        equal(show(good, "s")["schema"], USER, "the good one")
+        good.append("e", "s", {})
+        refused(bad.get(SCHEMAS + "/s"), 500, "corrupt")
+        refused(bad.try_append(**event("e", "s")), 500, "corrupt")
+        refused(bad.get(API + "/events/query"), 500, "corrupt")
 
 
 # ---- Upcasting
