@@ -139,8 +139,8 @@ static err check_draft(const struct registry *registry, const struct registry_dr
 
 struct judging {
     struct registry *registry;
-    const struct registry_draft *draft;
-    struct arena *arena; // of the verdict
+    struct registry_draft draft; // checked; its texts are in the scratch arena
+    struct arena *arena;         // of the verdict
     struct registry_reason *reasons;
     struct registry_verdict verdict;
     struct compat_options options;
@@ -178,7 +178,7 @@ static void add_undecided(struct judging *judging, uint32_t version, str message
 // A name means another schema where the references differ, and the comparison knows names only.
 static bool references_differ(const struct judging *judging, const struct version *old)
 {
-    str mine = judging->draft->references.len ? judging->draft->references : S("[]");
+    str mine = judging->draft.references.len ? judging->draft.references : S("[]");
     bool equal = false;
     struct arena *scratch = &judging->registry->scratch;
     return json_equal(mine, old->told.references, scratch, &equal) != ALS_OK || !equal;
@@ -201,7 +201,7 @@ static err judge_after(struct judging *judging, const struct version *old, struc
         return ALS_OK;
     }
     struct compat_answer answer;
-    TRY(compat_check(old->told.schema, judging->draft->schema, judging->options, judging->arena,
+    TRY(compat_check(old->told.schema, judging->draft.schema, judging->options, judging->arena,
                      &answer, why));
     for (uint32_t i = 0; i < answer.count; i++)
         add_reason(judging, old->told.version, &answer.reasons[i]);
@@ -261,7 +261,7 @@ static err check_new(const struct registry *registry, const struct registry_draf
 static err register_new(struct judging *judging, str content, struct als_why *why)
 {
     struct registry *registry = judging->registry;
-    const struct registry_draft *draft = judging->draft;
+    const struct registry_draft *draft = &judging->draft;
     struct subject *subject = subject_find(registry, draft->subject);
     TRY(check_new(registry, draft, subject, why));
     AUTO(program) program = NULL;
@@ -290,11 +290,11 @@ static err register_locked(struct registry *registry, const struct registry_draf
                            struct judging *judging, struct registry_registered *ret_registered,
                            struct als_why *why)
 {
-    struct registry_draft checked;
+    const struct registry_draft *checked = &judging->draft;
     str content;
     arena_reset(&registry->scratch);
-    TRY(check_draft(registry, draft, &checked, why));
-    TRY(content_of(checked.schema, checked.references, &registry->scratch, &content, why));
+    TRY(check_draft(registry, draft, &judging->draft, why));
+    TRY(content_of(checked->schema, checked->references, &registry->scratch, &content, why));
     const struct subject *subject = subject_find(registry, draft->subject);
     const struct version *same =
         subject ? content_find_in(subject, content, &registry->scratch) : NULL;
@@ -302,7 +302,6 @@ static err register_locked(struct registry *registry, const struct registry_draf
         *ret_registered = (struct registry_registered){same->told, true};
         return ALS_OK;
     }
-    judging->draft = &checked;
     TRY(register_new(judging, content, why));
     subject = subject_find(registry, draft->subject);
     *ret_registered =
@@ -327,16 +326,15 @@ static err compare_locked(struct judging *judging, const struct registry_draft *
                           uint32_t version, struct als_why *why)
 {
     struct registry *registry = judging->registry;
-    struct registry_draft checked;
+    const struct registry_draft *checked = &judging->draft;
     arena_reset(&registry->scratch);
-    TRY(check_draft(registry, draft, &checked, why));
+    TRY(check_draft(registry, draft, &judging->draft, why));
     AUTO(program) program = NULL;
-    TRY(compile_locked(registry, checked.schema, checked.references, false, &program, why));
+    TRY(compile_locked(registry, checked->schema, checked->references, false, &program, why));
     struct registry_wanted wanted = {
         .subject = draft->subject, .version = version, .as_of_us = REGISTRY_NEVER};
     struct version *found;
     TRY(find_locked(registry, &wanted, &found, why));
-    judging->draft = &checked;
     return judge(judging, subject_find(registry, draft->subject), version ? found : NULL, why);
 }
 

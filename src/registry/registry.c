@@ -130,7 +130,7 @@ static err subject_make(struct registry *registry, str name, struct subject **re
     if (!subject)
         return no_memory(why);
     subject->name = kept;
-    memmove(grown + at + 1, grown + at, (registry->subject_count - at) * sizeof *grown);
+    memmove(grown + at + 1, grown + at, (registry->subject_count - at) * sizeof(struct subject *));
     grown[at] = subject;
     registry->subject_count++;
     *ret_subject = subject;
@@ -147,7 +147,7 @@ static err fold_content(struct registry *registry, struct version *version, stru
         return FAIL(why, ALS_CORRUPT, "schema id %u follows %u", version->told.id,
                     registry->content_count);
     struct version **grown = grow(registry->contents, registry->content_count,
-                                  &registry->content_capacity, sizeof *grown);
+                                  &registry->content_capacity, sizeof(struct version *));
     if (!grown)
         return no_memory(why);
     registry->contents = grown;
@@ -187,7 +187,7 @@ static err fold_version(struct registry *registry, struct subject *subject,
         return FAIL(why, ALS_CORRUPT, "schema version %u of '%.*s' follows %u", record->version,
                     STR(subject->name), subject->count);
     struct version **grown =
-        grow(subject->versions, subject->count, &subject->capacity, sizeof *grown);
+        grow(subject->versions, subject->count, &subject->capacity, sizeof(struct version *));
     if (!grown)
         return no_memory(why);
     subject->versions = grown;
