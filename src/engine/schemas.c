@@ -280,22 +280,58 @@ static void tell_issues(const struct als_schema_draft *draft,
     }
 }
 
+static err keep_nothing(void *context, str body, struct registry_record *ret_record,
+                        struct als_why *why)
+{
+    (void)context, (void)body, (void)ret_record, (void)why;
+    return ALS_FENCED;
+}
+
+// A tenant is only made for a draft that is sound. For one that does not exist yet that is found
+// out by a registry of nothing, which takes the draft up to where it would be kept.
+static err check_first(struct als *als, const struct registry_draft *draft, struct arena *arena,
+                       struct als_why *why)
+{
+    struct tenant clock = {.als = als};
+    struct registry_options options = {
+        .keep = keep_nothing, .monotonic_ns = monotonic_ns, .context = &clock};
+    struct registry_registered registered;
+    struct registry_verdict verdict;
+    AUTO(registry) registry = registry_new(options);
+    if (!registry)
+        return FAIL(why, ALS_NO_MEMORY, "the schema registry");
+    err code = registry_register(registry, draft, arena, &registered, &verdict, why);
+    return code == ALS_FENCED ? ALS_OK : code;
+}
+
+static err register_draft(struct als *als, const struct als_schema_draft *draft,
+                          struct arena *arena, struct registry_registered *ret_registered,
+                          struct als_why *why)
+{
+    struct registry *registry;
+    struct registry_draft checked;
+    struct registry_verdict verdict;
+    TRY(draft_of(als, draft, &checked, why));
+    TRY(schemas_of(als, draft->tenant, &registry, why));
+    if (!registry) {
+        TRY(check_first(als, &checked, arena, why));
+        TRY(make_registry(als, draft->tenant, &registry, why));
+    }
+    err code = registry_register(registry, &checked, arena, ret_registered, &verdict, why);
+    if (code == ALS_SCHEMA_INCOMPATIBLE)
+        tell_issues(draft, &verdict);
+    return code;
+}
+
 enum als_err als_schema_register(struct als *als, const struct als_schema_draft *draft,
                                  struct als_schema *ret_schema, bool *ret_existing,
                                  struct als_why *why)
 {
     CHECK_ALS(als, why);
-    struct registry *registry;
-    struct registry_draft checked;
     struct registry_registered registered;
-    struct registry_verdict verdict;
     struct arena arena;
-    TRY(draft_of(als, draft, &checked, why));
-    TRY(make_registry(als, draft->tenant, &registry, why));
     arena_init(&arena, VERDICT_BLOCK_BYTES, VERDICT_BYTES_MAX);
-    err code = registry_register(registry, &checked, &arena, &registered, &verdict, why);
-    if (code == ALS_SCHEMA_INCOMPATIBLE)
-        tell_issues(draft, &verdict);
+    err code = register_draft(als, draft, &arena, &registered, why);
     arena_deinit(&arena);
     TRY(code);
     if (ret_schema)
@@ -393,8 +429,9 @@ enum als_err als_subject_set(struct als *als, als_str tenant, als_str subject,
     CHECK_ALS(als, why);
     if (!change)
         return bad_argument("change", why);
-    if (subject.len && !str_is_utf8(subject))
-        return FAIL(why, ALS_INVALID_INPUT, "a subject is a text");
+    if (subject.len > SUBJECT_BYTES_MAX || !str_is_utf8(subject))
+        return FAIL(why, ALS_INVALID_INPUT, "a subject is a text of at most %d bytes",
+                    SUBJECT_BYTES_MAX);
     struct registry *registry;
     struct registry_config config;
     TRY(config_of(change->compatibility, change->enforcement, &config, why));

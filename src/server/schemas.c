@@ -155,17 +155,27 @@ void schemas_list(struct call *call)
 
 // ---- GET /api/v1/schemas/{subject}
 
+// 0 is "the latest" to the engine and no version to a client.
+static err no_version_0(str subject, struct flaw *flaw)
+{
+    return flaw_set(flaw, ALS_SCHEMA_NOT_FOUND, S("version"),
+                    "Schema version 0 not found for subject: %.*s", STR(str_first(subject, 120)));
+}
+
 static err find(struct call *call, struct schema_call *request, struct als_schema *ret_schema,
                 struct flaw *flaw)
 {
     struct als_schema_query query = ALS_SCHEMA_QUERY_INIT;
-    uint64_t version = 0;
+    const uint64_t absent = UINT64_MAX;
+    uint64_t version = absent;
     query.tenant = request->tenant;
     query.subject = call->match.parameters[0];
     TRY(param_u64(&request->params, S("version"), UINT32_MAX, &version, flaw));
     TRY(param_time(&request->params, S("as_of"), &query.as_of_us, flaw));
     TRY(read_deprecated(request, flaw));
-    query.version = (uint32_t)version;
+    if (version == 0)
+        return no_version_0(query.subject, flaw);
+    query.version = version == absent ? 0 : (uint32_t)version;
     query.deprecated = request->deprecated;
     return als_schema_find(call->server->als, &query, ret_schema, &flaw->why);
 }
@@ -272,8 +282,13 @@ static err validate(struct call *call, const struct schema_call *request, unsign
     const struct body *body = &request->body;
     struct als_validation_query query = ALS_VALIDATION_QUERY_INIT;
     query.tenant = request->tenant;
+    query.version = UINT32_MAX;
     TRY(body_text(body, S("subject"), FIELD_REQUIRED, &query.subject, flaw));
     TRY(body_u32(body, S("version"), &query.version, flaw));
+    if (query.version == 0)
+        return no_version_0(query.subject, flaw);
+    if (query.version == UINT32_MAX)
+        query.version = 0;
     TRY(body_json(body, S("payload"), FIELD_REQUIRED, &query.payload, flaw));
     TRY(param_choice(&request->params, S("output"), outputs, ret_output, flaw));
     return als_validation_open(call->server->als, &query, ret_validation, &flaw->why);

@@ -141,6 +141,11 @@ def test_what_is_not_there_is_a_validation_error_with_status_400():
         client.post(SCHEMAS + "/validate", {"subject": "user.created", "version": 2, "payload": 1}),
         400, "schema_not_found",
     )
+    refused(client.get(SCHEMAS + "/user.created", version=0), 400, "schema_not_found")
+    refused(
+        client.post(SCHEMAS + "/validate", {"subject": "user.created", "version": 0, "payload": 1}),
+        400, "schema_not_found",
+    )
     refused(client.get(SCHEMAS + "/user.created", version="x"), 400, "bad_parameter")
     equal(client.get(SCHEMAS + "/validate").status, 405, "GET of validate")
 
@@ -204,6 +209,19 @@ def test_what_is_no_schema_is_refused_at_the_registration():
                    {"pattern": "("}, {"$ref": "https://example.com/x"}):
         refused(try_register(client, "x.y", schema), 400, "schema_invalid", "Validation error: ")
     equal(client.get(SCHEMAS).json["total"], 0, "subjects")
+
+
+def test_a_refused_registration_makes_no_tenant():
+    with Server("--max-tenants", "1") as server:
+        for name in ("a", "b", "c"):
+            client = server.client(name)
+            refused(try_register(client, "x", {"type": 7}), 400, "schema_invalid")
+            refused(try_register(client, "x", {"$ref": "y:1"}), 400, "schema_invalid")
+            refused(client.post(SCHEMAS + "/x/compatibility/check", {"schema": {}}), 400,
+                    "subject_not_found")
+            client.get(SCHEMAS)
+        register(server.client("d"), "x", {})
+        refused(try_register(server.client("a"), "x", {}), 503, "tenant_limit")
 
 
 def test_a_schema_may_refer_to_versions_of_other_subjects():
