@@ -537,7 +537,7 @@ struct als_upcast {
     als_str error;           // why it could not be mapped: then it is as it was stored. Empty: none
 };
 #define ALS_SCHEMA_LATEST UINT32_MAX
-// Sees the schemas as they are now. Used by one thread at a time.
+// Sees the schemas as they are when it is asked. Used by one thread at a time.
 ALS_API enum als_err als_upcaster_open(struct als *als, als_str tenant, uint32_t version,
                                        struct als_upcaster **ret_upcaster, struct als_why *why);
 ALS_API enum als_err als_upcaster_event(struct als_upcaster *upcaster,

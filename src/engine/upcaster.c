@@ -23,17 +23,18 @@ struct known {
 };
 
 struct als_upcaster {
-    struct registry *registry; // NULL: no tenant, no schemas
+    struct als *als;
+    struct registry *registry; // NULL: the tenant did not exist yet
     struct rules *rules;       // NULL: no schemas
     uint32_t target;
+    uint8_t tenant_len;
+    char tenant[TENANT_BYTES_MAX];
     struct arena arena; // of one event
     struct known *known;
 };
 
-void als_upcaster_close(struct als_upcaster *upcaster)
+static void forget(struct als_upcaster *upcaster)
 {
-    if (!upcaster)
-        return;
     while (upcaster->known) {
         struct known *known = upcaster->known;
         upcaster->known = known->next;
@@ -41,6 +42,27 @@ void als_upcaster_close(struct als_upcaster *upcaster)
         free(known);
     }
     rules_unref(upcaster->rules);
+    upcaster->rules = NULL;
+}
+
+// Sees the schemas as they are now: a stream outlives many of their changes.
+static err refresh(struct als_upcaster *upcaster, struct als_why *why)
+{
+    als_str tenant = {upcaster->tenant, upcaster->tenant_len};
+    if (!upcaster->registry)
+        TRY(schemas_of(upcaster->als, tenant, &upcaster->registry, why));
+    if (!upcaster->registry || registry_rules_current(upcaster->registry, upcaster->rules))
+        return ALS_OK;
+    forget(upcaster);
+    upcaster->rules = registry_rules(upcaster->registry);
+    return ALS_OK;
+}
+
+void als_upcaster_close(struct als_upcaster *upcaster)
+{
+    if (!upcaster)
+        return;
+    forget(upcaster);
     arena_deinit(&upcaster->arena);
     free(upcaster);
 }
@@ -58,9 +80,11 @@ enum als_err als_upcaster_open(struct als *als, als_str tenant, uint32_t version
     struct als_upcaster *upcaster = calloc(1, sizeof *upcaster);
     if (!upcaster)
         return FAIL(why, ALS_NO_MEMORY, "the upcaster");
+    upcaster->als = als;
     upcaster->registry = registry;
-    upcaster->rules = registry ? registry_rules(registry) : NULL;
     upcaster->target = version;
+    upcaster->tenant_len = (uint8_t)tenant.len; // a name that was checked
+    memcpy(upcaster->tenant, tenant.ptr, tenant.len);
     arena_init(&upcaster->arena, UPCASTER_BLOCK_BYTES, UPCASTER_BYTES_MAX);
     *ret_upcaster = upcaster;
     return ALS_OK;
@@ -150,6 +174,7 @@ static err map(struct als_upcaster *upcaster, const struct rule *rule, uint32_t 
 enum als_err als_upcaster_event(struct als_upcaster *upcaster, const struct als_event *event,
                                 struct als_upcast *ret_upcast, struct als_why *why)
 {
+    TRY(refresh(upcaster, why));
     const struct rule *rule = upcaster->rules ? rules_find(upcaster->rules, event->type) : NULL;
     uint32_t version = event->schema_version;
     if (rule && version == 0)

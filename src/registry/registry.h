@@ -182,6 +182,8 @@ struct rule {
 struct rules *registry_enforced_rules(struct registry *registry);
 // NULL when there is no subject at all.
 struct rules *registry_rules(struct registry *registry);
+// Whether these are the rules of now; they are held by the caller.
+bool registry_rules_current(struct registry *registry, const struct rules *rules);
 void rules_unref(struct rules *rules);
 AUTO_WITH(rules, rules_unref)
 const struct rule *rules_find(const struct rules *rules, str subject); // NULL: none

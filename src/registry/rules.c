@@ -172,6 +172,11 @@ struct rules *registry_enforced_rules(struct registry *registry)
     return enforcing ? registry_rules(registry) : NULL;
 }
 
+bool registry_rules_current(struct registry *registry, const struct rules *rules)
+{
+    return atomic_load_explicit(&registry->rules, memory_order_acquire) == rules;
+}
+
 void rules_unref(struct rules *rules)
 {
     if (rules && atomic_fetch_sub(&rules->refs, 1) == 1)

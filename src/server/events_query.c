@@ -8,6 +8,7 @@
 #include "server/reading.h"
 #include "server/reply.h"
 #include "server/rows.h"
+#include "server/shape.h"
 #include "json/json.h"
 
 #include <strings.h>
@@ -19,34 +20,13 @@ struct events_request {
     uint32_t schema_version; // the shape that payloads are wanted in; 0: as they were stored
 };
 
-// "latest" or the number of a version.
-static err read_schema_version(const struct params *params, uint32_t *version, struct flaw *flaw)
-{
-    str text = {NULL, 0};
-    uint64_t number;
-    TRY(param_text(params, S("schema_version"), &text, flaw));
-    if (!text.ptr)
-        return ALS_OK;
-    if (str_equal(text, S("latest")))
-        *version = ALS_SCHEMA_LATEST;
-    else if (str_to_u64(text, &number) && number > 0 && number < ALS_SCHEMA_LATEST)
-        *version = (uint32_t)number;
-    else
-        return flaw_set(flaw, ALS_BAD_PARAMETER, S("schema_version"),
-                        "`schema_version` is \"latest\" or the number of a version, from 1");
-    return ALS_OK;
-}
-
 // False when it cannot be had, which has been answered. NULL is given when none is wanted.
 static bool open_upcaster(struct call *call, const struct events_request *request,
                           struct als_upcaster **ret_upcaster)
 {
     struct als_why why = {""};
-    *ret_upcaster = NULL;
-    if (request->schema_version == 0)
-        return true;
-    err code = als_upcaster_open(call->server->als, request->reading.tenant,
-                                 request->schema_version, ret_upcaster, &why);
+    err code = shape_open(call->server->als, request->reading.tenant, request->schema_version,
+                          ret_upcaster, &why);
     if (code)
         reply_error(call, code, &why);
     return code == ALS_OK;
@@ -108,7 +88,7 @@ static void begin_query(struct call *call, str entity)
         return;
     err code = filter_read(&request->reading.params, &request->filter, &flaw);
     if (code == ALS_OK)
-        code = read_schema_version(&request->reading.params, &request->schema_version, &flaw);
+        code = shape_read(&request->reading.params, &request->schema_version, &flaw);
     if (code) {
         reply_flaw(call, code, &flaw);
         return;
@@ -132,15 +112,13 @@ static void answer_with_event(struct call *call, const struct als_event *event)
 {
     struct als_why why = {""};
     struct als_upcaster *upcaster;
-    struct als_upcast upcast = {.payload = event->payload, .schema_version = event->schema_version};
     if (!open_upcaster(call, call->state, &upcaster))
         return;
-    err code = upcaster ? als_upcaster_event(upcaster, event, &upcast, &why) : ALS_OK;
-    if (code == ALS_OK) {
-        event_json_put_upcast(http_out(call->request), event, &upcast);
-        reply_json(call, 200);
-    } else
+    err code = shape_put(upcaster, event, http_out(call->request), &why);
+    if (code)
         reply_error(call, code, &why);
+    else
+        reply_json(call, 200);
     als_upcaster_close(upcaster);
 }
 
@@ -185,7 +163,7 @@ void event_show(struct call *call)
     }
     if (!reading_begin(call, &request->reading, &flaw))
         return;
-    err code = read_schema_version(&request->reading.params, &request->schema_version, &flaw);
+    err code = shape_read(&request->reading.params, &request->schema_version, &flaw);
     if (code)
         reply_flaw(call, code, &flaw);
     else

@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "http/http.h"
 #include "metrics/metrics.h"
-#include "server/event_json.h"
 #include "server/reply.h"
+#include "server/shape.h"
 
 struct rows *rows_open(struct call *call, struct als_query query)
 {
@@ -57,13 +57,9 @@ static void rows_close(void *context)
 static err put_row(struct rows *rows, struct buf *buf, const struct als_event *event,
                    struct als_why *why)
 {
-    if (!rows->upcaster) {
-        rows->put(buf, event);
-        return ALS_OK;
-    }
-    struct als_upcast upcast;
-    TRY(als_upcaster_event(rows->upcaster, event, &upcast, why));
-    event_json_put_upcast(buf, event, &upcast);
+    if (rows->upcaster)
+        return shape_put(rows->upcaster, event, buf, why);
+    rows->put(buf, event);
     return ALS_OK;
 }
 

@@ -22,6 +22,7 @@ from harness import (
     to_json,
     with_query,
 )
+from streams import EventSource, WebSocket
 
 SCHEMAS = API + "/schemas"
 USER = {
@@ -712,6 +713,29 @@ def test_every_read_of_events_upcasts():
     equal(one, wanted[0], "by id")
     for bad in ("0", "x", "-1", "", "4294967296"):
         refused(client.get(with_query(path, {"schema_version": bad})), 400, "bad_parameter")
+
+
+def test_streams_upcast_what_is_old_and_what_comes():
+    client = fresh()
+    grown(client)
+    wanted = client.events(schema_version="latest")
+    parameters = {"from_position": 0, "schema_version": "latest"}
+    with WebSocket(client.server, client.tenant, **parameters) as stream:
+        equal(stream.take(3), wanted, "frames")
+        register(client, "s", {"required": ["who", "price"], "title": "later"})
+        client.append("e", "s", {"who": {"full_name": "q"}, "price": 1})
+        upcasts(client, "s", (3, [{"op": "drop", "path": "/price"}]))
+        register(client, "s", {"required": ["who"]})
+        client.append("e", "s", {"who": {"full_name": "r"}})
+        found = stream.take(2)
+        equal([one["payload"]["who"]["full_name"] for one in found], ["q", "r"], "live frames")
+        equal(found[1]["schema_version"], 5, "the latest of then")
+    with EventSource(client.server, client.tenant, **parameters) as source:
+        found = [one for _, one in source.take(5)]
+        equal([one.get("upcast_from") for one in found], [None, None, 3, 4, None], "events")
+    for path in ("stream", "sse"):
+        answer = client.get(f"{API}/events/{path}", schema_version="0")
+        check(answer.status in (400, 426), f"a bad version {answer}")
 
 
 def test_an_event_that_cannot_be_mapped_says_so_and_is_not_lost():
