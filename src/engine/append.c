@@ -366,16 +366,17 @@ static err post(struct als *als, const struct als_append *append, struct slot *g
                 size_t *ret_index, struct als_why *why)
 {
     AUTO(slot) slot = given;
-    AUTO(rules) rules = NULL;
-    TRY(checking_rules(als, append->tenant, &rules, why));
+    struct tenant *tenant;
+    TRY(tenant_find(als, append->tenant, &tenant, why));
+    AUTO(rules) rules = checking_rules(tenant);
     size_t at = append->count;
     err code = encode_all(slot, append, rules, &at, why);
     if (code != ALS_OK && ret_index)
         *ret_index = at;
     TRY(code);
     TRY(keep_conditions(slot, append, why));
-    struct tenant *tenant;
-    TRY(tenant_make(als, append->tenant, &tenant, why));
+    if (!tenant || !atomic_load(&tenant->store))
+        TRY(tenant_make(als, append->tenant, &tenant, why)); // only for an append that is sound
     struct store *store = atomic_load(&tenant->store);
     hash_all(slot, store);
     slot->append.done = slot_done;

@@ -15,14 +15,10 @@ struct run {
     uint64_t begun_ns;
 };
 
-err checking_rules(struct als *als, als_str tenant_slice, struct rules **ret_rules,
-                   struct als_why *why)
+struct rules *checking_rules(const struct tenant *tenant)
 {
-    struct tenant *tenant;
-    TRY(tenant_find(als, tenant_slice, &tenant, why));
     bool open = tenant && atomic_load(&tenant->store);
-    *ret_rules = open ? registry_enforced_rules(tenant->registry) : NULL;
-    return ALS_OK;
+    return open ? registry_enforced_rules(tenant->registry) : NULL;
 }
 
 static const struct rule *enforced(const struct rules *rules, str type)

@@ -158,8 +158,9 @@ void schemas_close(struct tenant *tenant);
 err schemas_of(struct als *als, als_str name, struct registry **ret_registry, struct als_why *why);
 
 // checking.c
-// The rules that an append of the tenant is to be checked by, or NULL. The caller unrefs them.
-err checking_rules(struct als *als, als_str tenant, struct rules **ret_rules, struct als_why *why);
+// The rules that an append of the tenant (which may be NULL) is to be checked by, or NULL. The
+// caller unrefs them.
+struct rules *checking_rules(const struct tenant *tenant);
 // Checks all payloads; `*at` is the one that is refused.
 err checking_run(struct slot *slot, const struct als_append *append, const struct rules *rules,
                  size_t *at, struct als_why *why);
