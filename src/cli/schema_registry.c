@@ -6,8 +6,6 @@
 #include "cli/show.h"
 #include "json/json.h"
 
-#include <errno.h>
-
 enum { DOCUMENT_BYTES_MAX = 64 << 20, URL_BYTES_MAX = 64 << 10, WAIT_MS = 60'000 };
 
 // What all of them take; each reads its own part.
@@ -44,7 +42,7 @@ static err read_stream(FILE *file, struct buf *document, struct als_why *why)
     while ((len = fread(piece, 1, sizeof piece, file)) > 0)
         buf_put(document, piece, len);
     if (ferror(file))
-        return FAIL(why, ALS_STORAGE, "it cannot be read: %s", strerror(errno));
+        return FAIL(why, ALS_STORAGE, "the document cannot be read");
     if (buf_failed(document))
         return FAIL(why, ALS_TOO_LARGE, "a document is at most %d bytes", DOCUMENT_BYTES_MAX);
     return ALS_OK;
@@ -56,7 +54,7 @@ static err read_document(str name, struct buf *document, struct als_why *why)
     bool standard = !name.ptr || str_equal(name, S("-"));
     FILE *file = standard ? stdin : fopen(name.ptr, "re");
     if (!file)
-        return FAIL(why, ALS_NOT_FOUND, "%.150s: %s", name.ptr, strerror(errno));
+        return FAIL(why, ALS_INVALID_INPUT, "%.180s cannot be opened", name.ptr);
     err code = read_stream(file, document, why);
     if (!standard)
         fclose(file);

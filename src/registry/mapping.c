@@ -3,6 +3,7 @@
 // that carrying it out can only fail because of an event.
 #include "registry/mapping.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { MAPPING_BLOCK_BYTES = 4 << 10 };
@@ -64,9 +65,8 @@ static err read_text(const struct reading *reading, const char *name, str *ret_t
 {
     const struct json_node *node = field(reading, name);
     if (!node || node->kind != JSON_STRING) {
-        char text[64] = "needs the string `";
-        strncat(text, name, 30);
-        strncat(text, "`", 2);
+        char text[64];
+        (void)snprintf(text, sizeof text, "needs the string `%.30s`", name); // all are shorter
         return wrong(reading, text);
     }
     *ret_text = json_text(&reading->doc, node, &reading->mapping->arena);
