@@ -43,7 +43,7 @@ static err check_need(const struct json_node *node, str name, enum field_need ne
 static err find_kind(const struct body *body, str name, enum json_kind kind, const char *what,
                      const struct json_node **ret_node, struct flaw *flaw)
 {
-    const struct json_node *node;
+    const struct json_node *node = NULL;
     TRY(find(body, name, &node, flaw));
     if (node && node->kind == JSON_NULL)
         node = NULL;
@@ -56,7 +56,7 @@ static err find_kind(const struct body *body, str name, enum json_kind kind, con
 err body_text(const struct body *body, str name, enum field_need need, str *value,
               struct flaw *flaw)
 {
-    const struct json_node *node;
+    const struct json_node *node = NULL;
     TRY(find_kind(body, name, JSON_STRING, "a string", &node, flaw));
     TRY(check_need(node, name, need, flaw));
     if (!node)
@@ -70,7 +70,7 @@ err body_text(const struct body *body, str name, enum field_need need, str *valu
 
 err body_u32(const struct body *body, str name, uint32_t *value, struct flaw *flaw)
 {
-    const struct json_node *node;
+    const struct json_node *node = NULL;
     uint64_t number;
     TRY(find_kind(body, name, JSON_NUMBER, "an unsigned integer", &node, flaw));
     if (!node)
@@ -85,7 +85,7 @@ err body_u32(const struct body *body, str name, uint32_t *value, struct flaw *fl
 err body_json(const struct body *body, str name, enum field_need need, str *value,
               struct flaw *flaw)
 {
-    const struct json_node *node;
+    const struct json_node *node = NULL;
     TRY(find(body, name, &node, flaw));
     TRY(check_need(node, name, need, flaw));
     if (node)
@@ -95,7 +95,7 @@ err body_json(const struct body *body, str name, enum field_need need, str *valu
 
 err body_array(const struct body *body, str name, str *value, struct flaw *flaw)
 {
-    const struct json_node *node;
+    const struct json_node *node = NULL;
     TRY(find_kind(body, name, JSON_ARRAY, "an array", &node, flaw));
     if (node)
         *value = json_span(&body->doc, node);
@@ -105,7 +105,7 @@ err body_array(const struct body *body, str name, str *value, struct flaw *flaw)
 err body_switch(const struct body *body, str name, bool *ret_value, bool *ret_is_null,
                 struct flaw *flaw)
 {
-    const struct json_node *node;
+    const struct json_node *node = NULL;
     TRY(find(body, name, &node, flaw));
     TRY(check_need(node, name, FIELD_REQUIRED, flaw));
     if (node->kind != JSON_NULL && node->kind != JSON_TRUE && node->kind != JSON_FALSE)
