@@ -27,7 +27,7 @@ static const struct code_ranges rows[] = {
     ROW(0),  ROW(1),  ROW(2),  ROW(3),  ROW(4),   ROW(5),   ROW(6),   ROW(7),   ROW(8),
     ROW(9),  TEN(1),  TEN(2),  TEN(3),  TEN(4),   TEN(5),   TEN(6),   TEN(7),   TEN(8),
     TEN(9),  TEN(10), TEN(11), TEN(12), TEN(13),  TEN(14),  TEN(15),  TEN(16),  TEN(17),
-    TEN(18), TEN(19), TEN(20), TEN(21), ROW(220), ROW(221), ROW(222), ROW(223),
+    TEN(18), TEN(19), TEN(20), TEN(21), ROW(220), ROW(221), ROW(222), ROW(223), ROW(224),
 };
 static const struct {
     const char *name;

@@ -10,8 +10,8 @@ struct uri {
     bool has_scheme, has_authority, has_query, has_fragment;
 };
 
-// Splits without checking characters; formats do that. A first segment with a colon is a scheme even
-// where it could not be one ("order_paid:3"), so that it is never taken for a relative path.
+// Splits without checking characters; formats do that. A first segment with a colon is a scheme
+// even where it could not be one ("order_paid:3"), so that it is never taken for a relative path.
 struct uri uri_split(str text);
 
 // `reference` as seen from `base`, without fragment. {NULL, 0} when the arena is full.
