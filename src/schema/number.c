@@ -70,6 +70,22 @@ bool number_is_plain(str number, int64_t *ret_value)
     return true;
 }
 
+bool number_to_count(str number, uint64_t *ret_count)
+{
+    struct json_decimal decimal = json_decimal_read(number), nothing = {};
+    bool zero = decimal.first == decimal.end;
+    if (!zero && (decimal.negative || scale_sign(&decimal) < 0))
+        return false;
+    enum { FITS = 19 };
+    int64_t digits = json_exponent_difference(&decimal, &nothing) + decimal.point;
+    uint64_t count = zero || digits <= FITS ? 0 : UINT64_MAX;
+    const char *at = decimal.first;
+    for (int64_t i = 0; count != UINT64_MAX && !zero && i < digits; i++)
+        count = count * 10 + (uint64_t)(json_next_digit(&at, decimal.end) - '0');
+    *ret_count = count;
+    return true;
+}
+
 uint64_t number_hash(str number)
 {
     struct json_decimal decimal = json_decimal_read(number);
@@ -183,6 +199,12 @@ bool divisor_divides(const struct divisor *divisor, str number)
     size_t zeros = (uint64_t)scale < enough ? (size_t)scale : enough;
     return divisor->small ? divides_small(divisor->small, &decimal, zeros)
                           : divides_large(divisor, &decimal, zeros);
+}
+
+uint64_t divisor_cost(const struct divisor *divisor, str number)
+{
+    uint64_t digits = number.len + divisor->digits * 4;
+    return 1 + (divisor->small ? digits / 8 : digits * divisor->limb_count);
 }
 
 // The exponent's digits are moved by `shift`, which may be far shorter than they are.

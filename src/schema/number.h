@@ -13,6 +13,9 @@ bool number_is_integer(str number);
 // The value of an integer of at most 18 digits that is written without point and exponent.
 bool number_is_plain(str number, int64_t *ret_value);
 
+// The value of an integer that is not negative; UINT64_MAX stands for all that are larger.
+bool number_to_count(str number, uint64_t *ret_count);
+
 // Equal numbers have equal hashes.
 uint64_t number_hash(str number);
 
@@ -24,6 +27,8 @@ struct divisor;
 err divisor_make(str number, struct arena *arena, struct divisor **ret_divisor,
                  struct als_why *why);
 bool divisor_divides(const struct divisor *divisor, str number);
+// In steps.
+uint64_t divisor_cost(const struct divisor *divisor, str number);
 
 // The shortest exact decimal: "15", "-0.5", "1.5e400". `target` has room for number.len + 32 bytes.
 size_t number_canonical(str number, char *target);

@@ -7,6 +7,7 @@
 // The texts that the rules came from are kept, for explaining and for the values of enums.
 #pragma once
 
+#include "base/hash.h"
 #include "schema/number.h"
 #include "schema/pattern.h"
 #include "schema/schema.h"
@@ -45,6 +46,7 @@ enum {
 struct rule {
     uint8_t types;
     bool typed; // there is a `type`
+    bool never; // the schema `false`
     uint16_t parts;
     uint32_t const_set, enum_set;
     uint32_t number, string, array, object;
@@ -109,8 +111,10 @@ struct object_rule {
     uint32_t slots, slot_shift; // the table has 2^(64 - shift) slots
     uint64_t multiplier;
     uint32_t slot_count;               // 0: no table
+    bool whole_keys;                   // all of a key is hashed
     uint32_t probe_max;                // how far a name may stand from its place
     uint32_t required, required_count; // in names
+    uint32_t required_bits;            // how many different ones
     uint32_t patterns, pattern_count;
     uint32_t additional;
     uint32_t property_names;
@@ -178,8 +182,20 @@ struct schema {
 // The name of a keyword.
 str keyword_text(enum keyword keyword);
 
-// The place of a key in a table of slots: its first 8 bytes as a word, mixed with its length.
-static inline uint64_t slot_hash(uint64_t word, size_t len, uint64_t multiplier)
+// The first 8 bytes of a key, the others 0.
+static inline uint64_t slot_word(str key)
 {
-    return (word ^ (uint64_t)len << 56 ^ (uint64_t)len) * multiplier;
+    uint64_t word = 0;
+    memcpy(&word, key.ptr, key.len < sizeof word ? key.len : sizeof word);
+    return word;
+}
+
+// Where a key belongs in a table of names. Small tables are asked all the time and take what is at
+// hand, the first 8 bytes and the length; in large ones, names that share these would pile up.
+static inline uint32_t slot_place(const struct object_rule *object, uint64_t word, str key)
+{
+    uint64_t hash = object->whole_keys
+                        ? hash_bytes(key.ptr, key.len, object->multiplier)
+                        : (word ^ (uint64_t)key.len << 56 ^ key.len) * object->multiplier;
+    return (uint32_t)(hash >> object->slot_shift);
 }

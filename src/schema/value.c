@@ -108,7 +108,7 @@ static int compare_words(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static uint64_t *scratch(struct value_work *work, size_t count)
+uint64_t *work_words(struct value_work *work, size_t count)
 {
     if (count <= work->capacity)
         return work->words;
@@ -129,7 +129,7 @@ static bool may_have_doubles(struct value object, struct value_work *work)
     enum { FEW = 8 };
     if (object.node->count <= FEW)
         return object.node->count > 1; // looking for them costs no more than this would
-    uint64_t *hashes = scratch(work, object.node->count);
+    uint64_t *hashes = work_words(work, object.node->count);
     if (!hashes || !work_spend(work, object.node->count))
         return false;
     size_t count = 0;

@@ -45,6 +45,8 @@ static inline bool work_spend(struct value_work *work, uint64_t steps)
     work->steps -= work->steps < steps ? work->steps : steps;
     return work->steps > 0;
 }
+// Room for `count` words, valid until the next call; not zeroed. NULL when the arena is full.
+uint64_t *work_words(struct value_work *work, size_t count);
 
 // The same value: keys in any order, of a doubled one the last, numbers as decimals.
 bool value_equal(struct value a, struct value b, struct value_work *work);
