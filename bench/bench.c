@@ -25,6 +25,7 @@ static const struct {
     {"reads", bench_reads, "queries and states in process"},
     {"latency", bench_latency, "durable appends beside the device's own rate"},
     {"http", bench_http, "the server, over loopback"},
+    {"http-schemas", bench_http_schemas, "the server, with payloads that are checked by a schema"},
     {"space", bench_space, "bytes an event takes"},
 };
 

@@ -24,7 +24,8 @@ void bench_schemas(const struct bench *bench); // in process: what checking payl
 void bench_reads(const struct bench *bench);   // in process: queries and states
 void bench_latency(const struct bench *bench); // durable appends beside the device's own syncs
 void bench_http(const struct bench *bench);    // over HTTP, against a server that it starts
-void bench_space(const struct bench *bench);   // bytes an event takes, in memory and on the disk
+void bench_http_schemas(const struct bench *bench); // the same with payloads that are checked
+void bench_space(const struct bench *bench); // bytes an event takes, in memory and on the disk
 
 static inline size_t bench_rounds(const struct bench *bench, size_t full)
 {
