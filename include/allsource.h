@@ -101,7 +101,7 @@ struct als_options {
     void *context;       // of both
     bool schemas_strict; // events are checked unless their subject says otherwise
     // Called after payloads of one subject have been checked, with how many passed, how many did
-    // not and how long it took; the thread that appends. May be NULL; `context` is the same.
+    // not and how long the first took; the thread that appends. May be NULL; the same `context`.
     void (*validated)(void *context, als_str subject, size_t valid, size_t invalid,
                       uint64_t duration_ns);
 };

@@ -114,16 +114,22 @@ AUTO_WITH(slot, slot_give)
 
 // ---- Encoding
 
-static err check_json(const struct als_draft *draft, struct als_why *why)
+static err check_text(str json, const char *what, struct als_why *why)
 {
     struct als_why inner;
+    if (json_check(json, JSON_DEPTH_MAX, &inner) == ALS_OK)
+        return ALS_OK;
+    return FAIL(why, ALS_INVALID_EVENT, "%s: %.200s", what, inner.text);
+}
+
+// `passed`: the payload has been read already, by its schema.
+static err check_json(const struct als_draft *draft, bool passed, struct als_why *why)
+{
     if (draft->json != ALS_JSON_TEXT)
         return ALS_OK;
-    if (json_check(draft->payload, JSON_DEPTH_MAX, &inner) != ALS_OK)
-        return FAIL(why, ALS_INVALID_EVENT, "payload: %.200s", inner.text);
-    if (draft->metadata.len && json_check(draft->metadata, JSON_DEPTH_MAX, &inner) != ALS_OK)
-        return FAIL(why, ALS_INVALID_EVENT, "metadata: %.200s", inner.text);
-    return ALS_OK;
+    if (!passed)
+        TRY(check_text(draft->payload, "payload", why));
+    return draft->metadata.len ? check_text(draft->metadata, "metadata", why) : ALS_OK;
 }
 
 static err check_draft(const struct als_draft *draft, struct als_why *why)
@@ -138,7 +144,7 @@ static err check_draft(const struct als_draft *draft, struct als_why *why)
     if (draft->expected_version < ALS_EXPECT_EXISTS && draft->expected_version != ALS_EXPECT_ANY)
         return FAIL(why, ALS_INVALID_INPUT, "expected_version: %lld, at least -1",
                     (long long)draft->expected_version);
-    return check_json(draft, why);
+    return ALS_OK;
 }
 
 static size_t put_text(uint8_t *target, str text, enum als_json json)
@@ -156,8 +162,8 @@ static als_id make_id(struct slot *slot, int64_t now_us)
 }
 
 // Appends the record of a checked draft to the batch.
-static err encode(struct slot *slot, const struct als_draft *draft, struct append_event *event,
-                  int64_t now_us, struct als_why *why)
+static err encode(struct slot *slot, const struct als_draft *draft, uint32_t schema_version,
+                  struct append_event *event, int64_t now_us, struct als_why *why)
 {
     struct buf *bytes = &slot->append.bytes;
     struct record_draft record_draft = {
@@ -165,7 +171,7 @@ static err encode(struct slot *slot, const struct als_draft *draft, struct appen
         .type = draft->type,
         .id = draft->has_id ? draft->id : make_id(slot, now_us),
         .timestamp_us = draft->timestamp_us == ALS_TIME_UNSET ? 0 : draft->timestamp_us,
-        .schema_version = draft->schema_version,
+        .schema_version = schema_version,
         .has_metadata = draft->metadata.len > 0};
     size_t most = record_size_max(&record_draft, draft->payload.len, draft->metadata.len);
     uint8_t *record = (uint8_t *)buf_room(bytes, most);
@@ -185,7 +191,7 @@ static err encode(struct slot *slot, const struct als_draft *draft, struct appen
                                    .has_id = draft->has_id,
                                    .has_timestamp = draft->timestamp_us != ALS_TIME_UNSET,
                                    .expected_version = draft->expected_version};
-    buf_grew(bytes, record_finish(record, metadata_len, draft->schema_version));
+    buf_grew(bytes, record_finish(record, metadata_len, schema_version));
     return ALS_OK;
 }
 
@@ -209,32 +215,35 @@ static err make_room(struct slot *slot, size_t count, struct als_why *why)
     return ALS_OK;
 }
 
-// Names, sizes and JSON first, so that a schema only ever sees an event that could be one.
-static err check_all(struct slot *slot, const struct als_append *append, const struct rules *rules,
-                     size_t *at, struct als_why *why)
+// Checks an event, by its schema too, and encodes it.
+static err take_draft(struct slot *slot, struct checker *checker, const struct als_append *append,
+                      size_t at, int64_t now_us, struct als_why *why)
 {
-    for (*at = 0; *at < append->count; ++*at)
-        TRY(check_draft(&append->drafts[*at], why));
-    return rules ? checking_run(slot, append, rules, at, why) : ALS_OK;
+    const struct als_draft *draft = &append->drafts[at];
+    uint32_t schema_version = draft->schema_version;
+    bool passed = false;
+    TRY(check_draft(draft, why));
+    if (checker->rules)
+        TRY(checker_take(checker, append, draft, &passed, &schema_version, why));
+    TRY(check_json(draft, passed, why));
+    return encode(slot, draft, schema_version, &slot->append.events[at], now_us, why);
 }
 
 static err encode_all(struct slot *slot, const struct als_append *append, const struct rules *rules,
                       size_t *at, struct als_why *why)
 {
     TRY(make_room(slot, append->count, why));
-    TRY(check_all(slot, append, rules, at, why));
     static const uint8_t head[BATCH_HEAD_BYTES];
     buf_put(&slot->append.bytes, head, sizeof head);
     int64_t now_us = slot->als->os->now_us(slot->als->os);
-    for (*at = 0; *at < append->count; ++*at) {
-        struct als_draft draft = append->drafts[*at];
-        uint32_t passed = rules ? checking_version(rules, draft.type) : 0;
-        if (passed)
-            draft.schema_version = passed;
-        TRY(encode(slot, &draft, &slot->append.events[*at], now_us, why));
-    }
+    struct checker checker = {.rules = rules, .als = slot->als, .arena = &slot->checking};
+    err code = ALS_OK;
+    for (*at = 0; *at < append->count && code == ALS_OK; ++*at)
+        code = take_draft(slot, &checker, append, *at, now_us, why);
+    *at -= code != ALS_OK; // the loop has gone one too far
+    checker_end(&checker, code == ALS_VALIDATION);
     slot->append.count = (uint32_t)append->count;
-    return ALS_OK;
+    return code;
 }
 
 // Hashes come second: their seed is the store's, which is made only for an append that is sound.

@@ -7,44 +7,10 @@
 #include "schema/schema.h"
 #include "json/json.h"
 
-// Neighbours of one type, which batches mostly have.
-struct run {
-    const struct rule *rule; // NULL: this type is not checked
-    str type;
-    size_t valid;
-    uint64_t begun_ns;
-};
-
 struct rules *checking_rules(const struct tenant *tenant)
 {
     bool open = tenant && atomic_load(&tenant->store);
     return open ? registry_enforced_rules(tenant->registry) : NULL;
-}
-
-static const struct rule *enforced(const struct rules *rules, str type)
-{
-    const struct rule *rule = rules_find(rules, type);
-    return rule && rule->enforced ? rule : NULL;
-}
-
-uint32_t checking_version(const struct rules *rules, str type)
-{
-    const struct rule *rule = enforced(rules, type);
-    return rule ? rule->version : 0;
-}
-
-static void run_begin(struct run *run, const struct als *als, const struct rules *rules, str type)
-{
-    *run = (struct run){.rule = enforced(rules, type), .type = type};
-    if (run->rule && als->options.validated)
-        run->begun_ns = als->os->monotonic_ns(als->os);
-}
-
-static void run_end(const struct run *run, const struct als *als, size_t invalid)
-{
-    if (run->rule && als->options.validated)
-        als->options.validated(als->options.context, run->rule->subject, run->valid, invalid,
-                               als->os->monotonic_ns(als->os) - run->begun_ns);
 }
 
 // Says what is wrong, and hands it out where somebody wants it all.
@@ -65,32 +31,66 @@ static err refuse(const struct rule *rule, const struct als_append *append, str 
     return code;
 }
 
-static err check_one(struct slot *slot, const struct als_append *append, const struct rule *rule,
-                     str payload, struct als_why *why)
+static uint64_t now_ns(const struct checker *checker)
 {
-    bool valid;
-    arena_reset(&slot->checking);
-    TRY(schema_check_text(program_schema(rule->program), payload, &slot->checking, &valid, why));
-    return valid ? ALS_OK : refuse(rule, append, payload, why);
+    return checker->als->os->monotonic_ns(checker->als->os);
 }
 
-err checking_run(struct slot *slot, const struct als_append *append, const struct rules *rules,
-                 size_t *at, struct als_why *why)
+void checker_end(const struct checker *checker, bool refused)
 {
-    const struct als *als = slot->als;
-    struct run run = {.rule = NULL};
-    err code = ALS_OK;
-    for (*at = 0; *at < append->count && code == ALS_OK; ++*at) {
-        const struct als_draft *draft = &append->drafts[*at];
-        if (*at == 0 || !str_equal(run.type, draft->type)) {
-            run_end(&run, als, 0);
-            run_begin(&run, als, rules, draft->type);
-        }
-        if (run.rule)
-            code = check_one(slot, append, run.rule, draft->payload, why);
-        run.valid += code == ALS_OK;
-    }
-    *at -= code != ALS_OK; // the loop has gone one too far
-    run_end(&run, als, code == ALS_VALIDATION);
+    const struct als_options *options = &checker->als->options;
+    if (checker->rule && options->validated)
+        options->validated(options->context, checker->rule->subject, checker->valid, refused,
+                           checker->first_ns);
+}
+
+static void turn_to(struct checker *checker, str type)
+{
+    checker_end(checker, false);
+    const struct rule *rule = rules_find(checker->rules, type);
+    checker->rule = rule && rule->enforced ? rule : NULL;
+    checker->type = type;
+    checker->valid = 0;
+}
+
+static err check(const struct checker *checker, const struct als_append *append, str payload,
+                 struct als_why *why)
+{
+    bool valid;
+    struct als_why inner = {""};
+    arena_reset(checker->arena);
+    err code = schema_check_text(program_schema(checker->rule->program), payload, checker->arena,
+                                 &valid, &inner);
+    if (code == ALS_JSON_SYNTAX)
+        return FAIL(why, ALS_INVALID_EVENT, "payload: %.200s", inner.text);
+    if (code != ALS_OK)
+        return FAIL(why, code, "payload: %.200s", inner.text);
+    return valid ? ALS_OK : refuse(checker->rule, append, payload, why);
+}
+
+// Reading the clock costs as much as a small payload, so one event of each run is timed.
+static err check_timed(struct checker *checker, const struct als_append *append, str payload,
+                       struct als_why *why)
+{
+    bool first = checker->valid == 0 && checker->als->options.validated;
+    uint64_t begun_ns = first ? now_ns(checker) : 0;
+    err code = check(checker, append, payload, why);
+    if (first)
+        checker->first_ns = now_ns(checker) - begun_ns;
     return code;
+}
+
+err checker_take(struct checker *checker, const struct als_append *append,
+                 const struct als_draft *draft, bool *ret_passed, uint32_t *ret_version,
+                 struct als_why *why)
+{
+    if (!checker->type.ptr || !str_equal(checker->type, draft->type))
+        turn_to(checker, draft->type);
+    if (!checker->rule)
+        return ALS_OK;
+    TRY(check_timed(checker, append, draft->payload, why));
+    checker->valid++;
+    *ret_passed = true;
+    *ret_version = checker->rule->version;
+    return ALS_OK;
 }

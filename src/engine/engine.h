@@ -161,11 +161,22 @@ err schemas_of(struct als *als, als_str name, struct registry **ret_registry, st
 // The rules that an append of the tenant (which may be NULL) is to be checked by, or NULL. The
 // caller unrefs them.
 struct rules *checking_rules(const struct tenant *tenant);
-// Checks all payloads; `*at` is the one that is refused.
-err checking_run(struct slot *slot, const struct als_append *append, const struct rules *rules,
-                 size_t *at, struct als_why *why);
-// The version that events of this type get when they have passed; 0: they are not checked.
-uint32_t checking_version(const struct rules *rules, str type);
+// Checks the payloads of one append, event by event; neighbours of one type are told together.
+struct checker {
+    const struct rules *rules; // NULL: nothing is checked
+    const struct als *als;
+    struct arena *arena;     // of one payload
+    const struct rule *rule; // of the type that is at hand; NULL: it is not checked
+    str type;
+    size_t valid;
+    uint64_t first_ns; // what the first one took
+};
+// ALS_VALIDATION when the payload is refused. *ret_passed when it has been checked, as JSON, too;
+// then *ret_version is what it was checked against. Both are left alone otherwise.
+err checker_take(struct checker *checker, const struct als_append *append,
+                 const struct als_draft *draft, bool *ret_passed, uint32_t *ret_version,
+                 struct als_why *why);
+void checker_end(const struct checker *checker, bool refused);
 
 // validation.c
 // What is wrong with a payload, in words.
