@@ -18,9 +18,9 @@ enum {
     SLOT_BYTES_KEPT_MAX = 4 << 20,
     TEXTS_BLOCK_BYTES = 512,
     TEXTS_BYTES_MAX = 64 << 10,
-    CHECKING_BLOCK_BYTES = 16 << 10
+    CHECKING_BLOCK_BYTES = 16 << 10,
+    CHECKING_BYTES_A_BYTE = 64 // of payload: "[1,1,1" has a node of the tape for two bytes
 };
-#define CHECKING_BYTES_MAX MIB(256) // the tape of the largest event that the options allow
 
 static struct slot *slot_new(struct als *als)
 {
@@ -30,7 +30,8 @@ static struct slot *slot_new(struct als *als)
     slot->als = als;
     buf_init(&slot->append.bytes, BATCH_BYTES_MAX);
     arena_init(&slot->texts, TEXTS_BLOCK_BYTES, TEXTS_BYTES_MAX);
-    arena_init(&slot->checking, CHECKING_BLOCK_BYTES, CHECKING_BYTES_MAX);
+    arena_init(&slot->checking, CHECKING_BLOCK_BYTES,
+               CHECKING_BLOCK_BYTES + CHECKING_BYTES_A_BYTE * als->options.event_bytes_max);
     als->os->entropy(als->os, &slot->random.state, sizeof slot->random.state);
     return slot;
 }
@@ -122,13 +123,13 @@ static err check_text(str json, const char *what, struct als_why *why)
     return FAIL(why, ALS_INVALID_EVENT, "%s: %.200s", what, inner.text);
 }
 
-// `passed`: the payload has been read already, by its schema.
-static err check_json(const struct als_draft *draft, bool passed, struct als_why *why)
+// `payload` is how much of that text is known by now.
+static err check_json(const struct als_draft *draft, enum als_json payload, struct als_why *why)
 {
+    if (payload == ALS_JSON_TEXT)
+        TRY(check_text(draft->payload, "payload", why));
     if (draft->json != ALS_JSON_TEXT)
         return ALS_OK;
-    if (!passed)
-        TRY(check_text(draft->payload, "payload", why));
     return draft->metadata.len ? check_text(draft->metadata, "metadata", why) : ALS_OK;
 }
 
@@ -162,7 +163,7 @@ static als_id make_id(struct slot *slot, int64_t now_us)
 }
 
 // Appends the record of a checked draft to the batch.
-static err encode(struct slot *slot, const struct als_draft *draft, uint32_t schema_version,
+static err encode(struct slot *slot, const struct als_draft *draft, const struct checked *checked,
                   struct append_event *event, int64_t now_us, struct als_why *why)
 {
     struct buf *bytes = &slot->append.bytes;
@@ -171,7 +172,7 @@ static err encode(struct slot *slot, const struct als_draft *draft, uint32_t sch
         .type = draft->type,
         .id = draft->has_id ? draft->id : make_id(slot, now_us),
         .timestamp_us = draft->timestamp_us == ALS_TIME_UNSET ? 0 : draft->timestamp_us,
-        .schema_version = schema_version,
+        .schema_version = checked->schema_version,
         .has_metadata = draft->metadata.len > 0};
     size_t most = record_size_max(&record_draft, draft->payload.len, draft->metadata.len);
     uint8_t *record = (uint8_t *)buf_room(bytes, most);
@@ -179,7 +180,7 @@ static err encode(struct slot *slot, const struct als_draft *draft, uint32_t sch
         return FAIL(why, ALS_TOO_LARGE, "a batch is at most %llu bytes",
                     (unsigned long long)BATCH_BYTES_MAX);
     uint8_t *at = record_begin(record, (uint32_t)bytes->len, &record_draft);
-    size_t payload_len = put_text(at, draft->payload, draft->json);
+    size_t payload_len = put_text(at, draft->payload, checked->payload);
     at = record_payload_done(record, payload_len);
     size_t metadata_len = draft->metadata.len ? put_text(at, draft->metadata, draft->json) : 0;
     uint64_t size = draft->entity.len + draft->type.len + payload_len + metadata_len;
@@ -191,7 +192,7 @@ static err encode(struct slot *slot, const struct als_draft *draft, uint32_t sch
                                    .has_id = draft->has_id,
                                    .has_timestamp = draft->timestamp_us != ALS_TIME_UNSET,
                                    .expected_version = draft->expected_version};
-    buf_grew(bytes, record_finish(record, metadata_len, schema_version));
+    buf_grew(bytes, record_finish(record, metadata_len, checked->schema_version));
     return ALS_OK;
 }
 
@@ -220,13 +221,12 @@ static err take_draft(struct slot *slot, struct checker *checker, const struct a
                       size_t at, int64_t now_us, struct als_why *why)
 {
     const struct als_draft *draft = &append->drafts[at];
-    uint32_t schema_version = draft->schema_version;
-    bool passed = false;
+    struct checked checked = {.payload = draft->json, .schema_version = draft->schema_version};
     TRY(check_draft(draft, why));
     if (checker->rules)
-        TRY(checker_take(checker, append, draft, &passed, &schema_version, why));
-    TRY(check_json(draft, passed, why));
-    return encode(slot, draft, schema_version, &slot->append.events[at], now_us, why);
+        TRY(checker_take(checker, append, draft, &checked, why));
+    TRY(check_json(draft, checked.payload, why));
+    return encode(slot, draft, &checked, &slot->append.events[at], now_us, why);
 }
 
 static err encode_all(struct slot *slot, const struct als_append *append, const struct rules *rules,

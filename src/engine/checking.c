@@ -53,44 +53,50 @@ static void turn_to(struct checker *checker, str type)
     checker->valid = 0;
 }
 
+// Reading the payload onto a tape tells at once whether it is JSON, and whether it is minified.
 static err check(const struct checker *checker, const struct als_append *append, str payload,
-                 struct als_why *why)
+                 struct checked *checked, struct als_why *why)
 {
-    bool valid;
+    struct json_options options = {.span_depth = UINT32_MAX};
+    struct json_doc doc;
     struct als_why inner = {""};
+    bool valid = false;
     arena_reset(checker->arena);
-    err code = schema_check_text(program_schema(checker->rule->program), payload, checker->arena,
-                                 &valid, &inner);
-    if (code == ALS_JSON_SYNTAX)
-        return FAIL(why, ALS_INVALID_EVENT, "payload: %.200s", inner.text);
+    err code = json_parse(payload, options, checker->arena, &doc, NULL, &inner);
+    if (code == ALS_OK)
+        code = schema_check(program_schema(checker->rule->program), &doc, checker->arena, &valid,
+                            &inner);
     if (code != ALS_OK)
-        return FAIL(why, code, "payload: %.200s", inner.text);
+        return FAIL(why, code == ALS_JSON_SYNTAX ? ALS_INVALID_EVENT : code, "payload: %.200s",
+                    inner.text);
+    const struct json_node *root = json_root(&doc);
+    bool minified = !root->spaced && root->len == payload.len;
+    *checked =
+        (struct checked){minified ? ALS_JSON_MINIFIED : ALS_JSON_CHECKED, checker->rule->version};
     return valid ? ALS_OK : refuse(checker->rule, append, payload, why);
 }
 
 // Reading the clock costs as much as a small payload, so one event of each run is timed.
 static err check_timed(struct checker *checker, const struct als_append *append, str payload,
-                       struct als_why *why)
+                       struct checked *checked, struct als_why *why)
 {
-    bool first = checker->valid == 0 && checker->als->options.validated;
-    uint64_t begun_ns = first ? now_ns(checker) : 0;
-    err code = check(checker, append, payload, why);
-    if (first)
-        checker->first_ns = now_ns(checker) - begun_ns;
+    uint64_t begun_ns = now_ns(checker);
+    err code = check(checker, append, payload, checked, why);
+    checker->first_ns = now_ns(checker) - begun_ns;
     return code;
 }
 
 err checker_take(struct checker *checker, const struct als_append *append,
-                 const struct als_draft *draft, bool *ret_passed, uint32_t *ret_version,
-                 struct als_why *why)
+                 const struct als_draft *draft, struct checked *checked, struct als_why *why)
 {
     if (!checker->type.ptr || !str_equal(checker->type, draft->type))
         turn_to(checker, draft->type);
     if (!checker->rule)
         return ALS_OK;
-    TRY(check_timed(checker, append, draft->payload, why));
+    if (checker->valid == 0 && checker->als->options.validated)
+        TRY(check_timed(checker, append, draft->payload, checked, why));
+    else
+        TRY(check(checker, append, draft->payload, checked, why));
     checker->valid++;
-    *ret_passed = true;
-    *ret_version = checker->rule->version;
     return ALS_OK;
 }

@@ -171,11 +171,14 @@ struct checker {
     size_t valid;
     uint64_t first_ns; // what the first one took
 };
-// ALS_VALIDATION when the payload is refused. *ret_passed when it has been checked, as JSON, too;
-// then *ret_version is what it was checked against. Both are left alone otherwise.
+// What is known of a payload.
+struct checked {
+    enum als_json payload;
+    uint32_t schema_version; // that it has passed
+};
+// ALS_VALIDATION when the payload is refused. Fills in `checked` when there is a schema for it.
 err checker_take(struct checker *checker, const struct als_append *append,
-                 const struct als_draft *draft, bool *ret_passed, uint32_t *ret_version,
-                 struct als_why *why);
+                 const struct als_draft *draft, struct checked *checked, struct als_why *why);
 void checker_end(const struct checker *checker, bool refused);
 
 // validation.c

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 AUTO_WITH(als, als_close)
 AUTO_WITH(als_validation, als_validation_close)
@@ -77,6 +78,62 @@ TEST(a_refused_payload_says_which_one_and_why)
     CHECK_STR(S("/required"), als_validation_error(validation, 0).location);
     CHECK(als_validation_error(validation, 1).message.ptr == NULL);
     CHECK_STR(S("{\"valid\":false}"), als_validation_json(validation, ALS_OUTPUT_FLAG));
+}
+
+TEST(the_largest_event_can_be_checked_and_a_larger_one_is_too_large)
+{
+    struct als *made;
+    struct als_options options = ALS_OPTIONS_INIT;
+    options.durability = ALS_DURABILITY_NONE;
+    options.event_bytes_max = 65536;
+    options.schemas_strict = true;
+    CHECK_OK(als_open(NULL, &options, &made, NULL));
+    AUTO(als) als = made;
+    register_schema(als, "t", "{\"type\":\"array\",\"items\":{\"const\":1}}", ALS_ENFORCEMENT_KEEP);
+    char *payload = malloc(1 << 20);
+    CHECK(payload);
+    struct als_draft draft = draft_of("t", "");
+    draft.payload.ptr = payload;
+    for (size_t size = 65533; size <= 65535; size += 2) { // and two bytes of names
+        for (size_t i = 1; i + 1 < size; i++)
+            payload[i] = i % 2 ? '1' : ',';
+        payload[0] = '[';
+        payload[size - 1] = ']';
+        draft.payload.len = size;
+        CHECK_ERR(size == 65533 ? ALS_OK : ALS_TOO_LARGE, append_one(als, draft, NULL));
+    }
+    memset(payload, '[', 1 << 20);
+    draft.payload.len = 1 << 20;
+    CHECK_ERR(ALS_INVALID_EVENT, append_one(als, draft, NULL));
+    draft.payload = S("{\"a\":");
+    CHECK_ERR(ALS_INVALID_EVENT, append_one(als, draft, NULL));
+    draft.payload = S(" [ 1 , 1 ] ");
+    draft.metadata = S("{");
+    CHECK_ERR(ALS_INVALID_EVENT, append_one(als, draft, NULL));
+    draft.metadata = S(" { } ");
+    CHECK_OK(append_one(als, draft, NULL));
+    free(payload);
+}
+
+TEST(what_is_checked_is_stored_minified)
+{
+    AUTO(als) als = open_als(true);
+    register_schema(als, "t", "true", ALS_ENFORCEMENT_KEEP);
+    static const char *const payloads[][2] = {{"[1,2]", "[1,2]"},  {" [1,2]", "[1,2]"},
+                                              {"[1, 2]", "[1,2]"}, {"[1,2]\n", "[1,2]"},
+                                              {" 7 ", "7"},        {"\"a b\"", "\"a b\""}};
+    for (size_t i = 0; i < COUNT_OF(payloads); i++)
+        CHECK_OK(append_one(als, draft_of("t", payloads[i][0]), NULL));
+    struct als_query query = ALS_QUERY_INIT;
+    struct als_cursor *cursor;
+    struct als_event event;
+    CHECK_OK(als_query_open(als, &query, &cursor, NULL));
+    for (size_t i = 0; i < COUNT_OF(payloads); i++) {
+        CHECK_OK(als_cursor_next(cursor, &event, NULL));
+        CHECK_STR(str_of(payloads[i][1]), event.payload);
+        CHECK_EQUAL(1, event.schema_version);
+    }
+    als_cursor_close(cursor);
 }
 
 TEST(the_version_of_a_draft_is_kept_where_nothing_is_enforced)
