@@ -405,6 +405,52 @@ ALS_API enum als_err als_when(struct als *als, als_str tenant, als_position posi
                               uint32_t timeout_ms, void (*reached)(void *context, bool reached),
                               void *context, struct als_why *why);
 
+// ---- JSON Schema, draft-07 and 2020-12, chosen by `$schema`. A compiled schema never changes: any
+// number of threads may check by it. No call here looks at the network or at a store.
+
+struct als_schema;
+
+// Gives the text of a schema that a `$ref` leads to outside its own document, by an absolute URI
+// without fragment, or what stands there when there is no base ("order.placed:3"). The text must
+// live until als_schema_compile() returns. ALS_NOT_FOUND when there is none.
+typedef enum als_err als_schema_resolve(void *context, als_str uri, als_str *ret_text,
+                                        struct als_why *why);
+
+struct als_schema_options {
+    size_t size;
+    int draft;           // of a text without `$schema`: 7, or 2020; 0 is 2020
+    bool assert_formats; // `format` decides, too
+    als_schema_resolve *resolve;
+    void *context;
+};
+#define ALS_SCHEMA_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(struct als_schema_options), 0, false, NULL, NULL                                    \
+    }
+
+// Compiles a schema; the text is not needed afterwards. ALS_VALIDATION says where it is no schema,
+// which reference leads nowhere, which pattern is wrong; ALS_JSON_SYNTAX; ALS_TOO_LARGE past a
+// limit.
+ALS_API enum als_err als_schema_compile(als_str text, const struct als_schema_options *options,
+                                        struct als_schema **ret_schema, struct als_why *why);
+ALS_API void als_schema_free(struct als_schema *schema);
+
+// Whether a JSON text satisfies the schema. ALS_JSON_SYNTAX; ALS_TOO_LARGE when finding out would
+// take too long or too much memory.
+ALS_API enum als_err als_schema_validate(const struct als_schema *schema, als_str json,
+                                         bool *ret_valid, struct als_why *why);
+
+enum als_schema_output { // the output formats of the specification
+    ALS_SCHEMA_FLAG,
+    ALS_SCHEMA_BASIC,
+    ALS_SCHEMA_DETAILED,
+};
+// The same with what is wrong and where, as one JSON object that is given to `give` once.
+ALS_API enum als_err als_schema_explain(const struct als_schema *schema, als_str json,
+                                        enum als_schema_output output,
+                                        void (*give)(void *context, als_str text), void *context,
+                                        struct als_why *why);
+
 // ---- Offline: a data directory that nobody has open. Nothing is changed.
 
 struct als_finding {

@@ -45,6 +45,7 @@ enum {
 #define REQUEST_BYTES_MAX MIB(64)      // one request's body (option)
 #define BATCH_BYTES_MAX MIB(80)        // one encoded batch: a request of many tiny events grows
 #define SCHEMA_BYTES_MAX MIB(1)        // the text of one schema, and of each that it refers to
+#define SCHEMA_CHECK_MEMORY_MAX GIB(1) // scratch of one check of als_schema_validate()
 #define SCHEMA_MEMORY_MAX MIB(64)      // one compiled schema
 #define TURN_BYTES_MAX MIB(8)          // past this a turn takes no further batch
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
