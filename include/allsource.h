@@ -355,6 +355,52 @@ typedef bool als_each_tenant(void *context, als_str tenant); // false ends
 ALS_API enum als_err als_tenants(struct als *als, als_each_tenant *each, void *context,
                                  struct als_why *why);
 
+// ---- JSON Schema, draft-07 and 2020-12, chosen by `$schema`. A compiled schema never changes: any
+// number of threads may check by it. No call here looks at the network or at a store.
+
+struct als_schema;
+
+// Gives the text of a schema that a `$ref` leads to outside its own document, by an absolute URI
+// without fragment, or what stands there when there is no base ("order.placed:3"). The text must
+// live until als_schema_compile() returns. ALS_NOT_FOUND when there is none.
+typedef enum als_err als_schema_resolve(void *context, als_str uri, als_str *ret_text,
+                                        struct als_why *why);
+
+struct als_schema_options {
+    size_t size;
+    int draft;           // of a text without `$schema`: 7, or 2020; 0 is 2020
+    bool assert_formats; // `format` decides, too
+    als_schema_resolve *resolve;
+    void *context;
+};
+#define ALS_SCHEMA_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(struct als_schema_options), 0, false, NULL, NULL                                    \
+    }
+
+// Compiles a schema; the text is not needed afterwards. ALS_VALIDATION says where it is no schema,
+// which reference leads nowhere, which pattern is wrong; ALS_JSON_SYNTAX; ALS_TOO_LARGE past a
+// limit.
+ALS_API enum als_err als_schema_compile(als_str text, const struct als_schema_options *options,
+                                        struct als_schema **ret_schema, struct als_why *why);
+ALS_API void als_schema_free(struct als_schema *schema);
+
+// Whether a JSON text satisfies the schema. ALS_JSON_SYNTAX; ALS_TOO_LARGE when finding out would
+// take too long or too much memory.
+ALS_API enum als_err als_schema_validate(const struct als_schema *schema, als_str json,
+                                         bool *ret_valid, struct als_why *why);
+
+enum als_schema_output { // the output formats of the specification
+    ALS_SCHEMA_FLAG,
+    ALS_SCHEMA_BASIC,
+    ALS_SCHEMA_DETAILED,
+};
+// The same with what is wrong and where, as one JSON object that is given to `give` once.
+ALS_API enum als_err als_schema_explain(const struct als_schema *schema, als_str json,
+                                        enum als_schema_output output,
+                                        void (*give)(void *context, als_str text), void *context,
+                                        struct als_why *why);
+
 // ---- Schemas: what the payloads of a type of event must look like. docs/schemas.md
 //
 // A subject is the name of an event type. Its versions are JSON Schemas (draft-07 or 2020-12),
@@ -384,7 +430,7 @@ enum als_enforcement { // whether events are checked when they are appended
     ALS_ENFORCEMENT_ON,
 };
 
-struct als_schema { // one version of a subject
+struct als_schema_version { // one version of a subject
     als_id schema_id;
     uint32_t id; // of the content within the tenant: 1, 2, 3...; equal schemas share it
     als_str subject;
@@ -432,7 +478,7 @@ struct als_schema_draft {
 // The next version of the subject, or the one that says the same already (*ret_existing, which may
 // be NULL); then nothing else of the draft counts. ALS_SCHEMA_INVALID, ALS_SCHEMA_INCOMPATIBLE.
 ALS_API enum als_err als_schema_register(struct als *als, const struct als_schema_draft *draft,
-                                         struct als_schema *ret_schema, bool *ret_existing,
+                                         struct als_schema_version *ret_schema, bool *ret_existing,
                                          struct als_why *why);
 // Whether the draft could be registered as far as compatibility goes: after what the subject's
 // setting says when `version` is 0, else after that version. Changes nothing.
@@ -453,15 +499,15 @@ struct als_schema_query {
     }
 // ALS_SUBJECT_NOT_FOUND, ALS_SCHEMA_NOT_FOUND.
 ALS_API enum als_err als_schema_find(struct als *als, const struct als_schema_query *query,
-                                     struct als_schema *ret_schema, struct als_why *why);
+                                     struct als_schema_version *ret_schema, struct als_why *why);
 ALS_API enum als_err als_schema_of_id(struct als *als, als_str tenant, uint32_t id,
-                                      struct als_schema *ret_schema, struct als_why *why);
+                                      struct als_schema_version *ret_schema, struct als_why *why);
 // The version of the draft's subject that says the same and is not deprecated.
 ALS_API enum als_err als_schema_same(struct als *als, const struct als_schema_draft *draft,
-                                     struct als_schema *ret_schema, struct als_why *why);
+                                     struct als_schema_version *ret_schema, struct als_why *why);
 // Every version, deprecated ones too, by subject and number; of one subject unless it is empty.
 // `each` must not call back into the library.
-typedef bool als_each_schema(void *context, const struct als_schema *schema); // false ends
+typedef bool als_each_schema(void *context, const struct als_schema_version *schema); // false ends
 ALS_API enum als_err als_schemas(struct als *als, als_str tenant, als_str subject,
                                  als_each_schema *each, void *context, struct als_why *why);
 // 0: all versions of the subject.
@@ -509,7 +555,6 @@ struct als_validation_error {
     als_str keyword;
     bool nested; // it explains another one: a branch of an anyOf, oneOf, if or not
 };
-enum als_output { ALS_OUTPUT_FLAG, ALS_OUTPUT_BASIC, ALS_OUTPUT_DETAILED };
 // ALS_JSON_SYNTAX when the payload is not JSON; a payload that is refused is no failure.
 ALS_API enum als_err als_validation_open(struct als *als, const struct als_validation_query *query,
                                          struct als_validation **ret_validation,
@@ -519,7 +564,8 @@ ALS_API struct als_validation_error als_validation_error(const struct als_valida
                                                          size_t index);
 // An output format of the JSON Schema specification, as JSON. Lives as long as the validation,
 // until the next call; empty when there is no memory.
-ALS_API als_str als_validation_json(struct als_validation *validation, enum als_output output);
+ALS_API als_str als_validation_json(struct als_validation *validation,
+                                    enum als_schema_output output);
 ALS_API void als_validation_close(struct als_validation *validation);
 
 // ---- Upcasting: events of old versions in the shape of a later one. Stored events never change.

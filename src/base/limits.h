@@ -64,6 +64,7 @@ enum {
 #define BATCH_BYTES_MAX MIB(80)        // one encoded batch: a request of many tiny events grows
 #define SCHEMA_BYTES_MAX MIB(1)        // the text of one schema, and of each that it refers to
 #define SCHEMAS_BYTES_MAX MIB(256)     // the texts of all schemas of a tenant
+#define SCHEMA_CHECK_MEMORY_MAX GIB(1) // scratch of one check of als_schema_validate()
 #define SCHEMA_MEMORY_MAX MIB(64)      // one compiled schema
 #define TURN_BYTES_MAX MIB(8)          // past this a turn takes no further batch
 #define SETTING_BYTES_MAX MIB(4)       // one setting: a schema with its description and tags

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `allsource schema`: a verb of verbs.
+#include "cli/schema.h"
 #include "cli/schema_registry.h"
 #include "cli/words.h"
 
@@ -17,7 +18,7 @@ static void overview_print(FILE *file)
     fprintf(file, "usage: allsource schema VERB [FLAGS]\n\n"
                   "What the payloads of a type of event must look like.\n\n");
     for (size_t i = 0; i < COUNT_OF(sub_verbs); i++)
-        fprintf(file, "  %-10s %s\n", sub_verbs[i].name, sub_verbs[i].help);
+        fprintf(file, "  %-11s %s\n", sub_verbs[i].name, sub_verbs[i].help);
     fprintf(file, "\nExamples:\n"
                   "  allsource schema register order.placed --file order.json --enforce true\n"
                   "  allsource schema validate order.placed --file payload.json\n"

@@ -147,20 +147,20 @@ static err config_of(enum als_compatibility compatibility, enum als_enforcement 
 
 // ---- Looking
 
-static struct als_schema schema_of(const struct registry_version *version)
+static struct als_schema_version schema_of(const struct registry_version *version)
 {
     bool deprecated = version->deprecated_us != REGISTRY_NEVER;
-    return (struct als_schema){.schema_id = version->schema_id,
-                               .id = version->id,
-                               .subject = version->subject,
-                               .version = version->version,
-                               .json = version->schema,
-                               .description = version->description,
-                               .tags = version->tags,
-                               .references = version->references,
-                               .created_us = version->created_us,
-                               .deprecated_us =
-                                   deprecated ? version->deprecated_us : ALS_TIME_UNSET};
+    return (struct als_schema_version){.schema_id = version->schema_id,
+                                       .id = version->id,
+                                       .subject = version->subject,
+                                       .version = version->version,
+                                       .json = version->schema,
+                                       .description = version->description,
+                                       .tags = version->tags,
+                                       .references = version->references,
+                                       .created_us = version->created_us,
+                                       .deprecated_us =
+                                           deprecated ? version->deprecated_us : ALS_TIME_UNSET};
 }
 
 static err no_subject(als_str subject, struct als_why *why)
@@ -175,7 +175,7 @@ static err bad_argument(const char *what, struct als_why *why)
 }
 
 enum als_err als_schema_find(struct als *als, const struct als_schema_query *query,
-                             struct als_schema *ret_schema, struct als_why *why)
+                             struct als_schema_version *ret_schema, struct als_why *why)
 {
     CHECK_ALS(als, why);
     CHECK_SIZED(query, "query", why);
@@ -197,7 +197,7 @@ enum als_err als_schema_find(struct als *als, const struct als_schema_query *que
 }
 
 enum als_err als_schema_of_id(struct als *als, als_str tenant, uint32_t id,
-                              struct als_schema *ret_schema, struct als_why *why)
+                              struct als_schema_version *ret_schema, struct als_why *why)
 {
     CHECK_ALS(als, why);
     if (!ret_schema)
@@ -220,7 +220,7 @@ struct listing {
 static bool list_one(void *context, const struct registry_version *version)
 {
     const struct listing *listing = context;
-    struct als_schema schema = schema_of(version);
+    struct als_schema_version schema = schema_of(version);
     return listing->each(listing->context, &schema);
 }
 
@@ -324,7 +324,7 @@ static err register_draft(struct als *als, const struct als_schema_draft *draft,
 }
 
 enum als_err als_schema_register(struct als *als, const struct als_schema_draft *draft,
-                                 struct als_schema *ret_schema, bool *ret_existing,
+                                 struct als_schema_version *ret_schema, bool *ret_existing,
                                  struct als_why *why)
 {
     CHECK_ALS(als, why);
@@ -366,7 +366,7 @@ enum als_err als_schema_compare(struct als *als, const struct als_schema_draft *
 }
 
 enum als_err als_schema_same(struct als *als, const struct als_schema_draft *draft,
-                             struct als_schema *ret_schema, struct als_why *why)
+                             struct als_schema_version *ret_schema, struct als_why *why)
 {
     CHECK_ALS(als, why);
     if (!ret_schema)

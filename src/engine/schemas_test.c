@@ -22,10 +22,10 @@ static struct als *open_als(bool strict)
     return als;
 }
 
-static struct als_schema register_schema(struct als *als, const char *subject, const char *json,
-                                         enum als_enforcement enforcement)
+static struct als_schema_version register_schema(struct als *als, const char *subject,
+                                                 const char *json, enum als_enforcement enforcement)
 {
-    struct als_schema schema;
+    struct als_schema_version schema;
     struct als_why why = {""};
     struct als_schema_draft draft = ALS_SCHEMA_DRAFT_INIT;
     draft.subject = als_text(subject);
@@ -77,7 +77,7 @@ TEST(a_refused_payload_says_which_one_and_why)
     CHECK_STR(S("Missing required field: a"), als_validation_error(validation, 0).message);
     CHECK_STR(S("/required"), als_validation_error(validation, 0).location);
     CHECK(als_validation_error(validation, 1).message.ptr == NULL);
-    CHECK_STR(S("{\"valid\":false}"), als_validation_json(validation, ALS_OUTPUT_FLAG));
+    CHECK_STR(S("{\"valid\":false}"), als_validation_json(validation, ALS_SCHEMA_FLAG));
 }
 
 TEST(the_largest_event_can_be_checked_and_a_larger_one_is_too_large)
@@ -155,7 +155,7 @@ TEST(the_version_of_a_draft_is_kept_where_nothing_is_enforced)
 TEST(bad_arguments_are_told)
 {
     AUTO(als) als = open_als(false);
-    struct als_schema schema;
+    struct als_schema_version schema;
     struct als_subject subject;
     struct als_schema_query query = ALS_SCHEMA_QUERY_INIT;
     struct als_schema_draft draft = ALS_SCHEMA_DRAFT_INIT, no_size = {0};

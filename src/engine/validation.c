@@ -114,13 +114,13 @@ struct als_validation_error als_validation_error(const struct als_validation *va
                                          .nested = error->parent != UINT32_MAX};
 }
 
-als_str als_validation_json(struct als_validation *validation, enum als_output output)
+als_str als_validation_json(struct als_validation *validation, enum als_schema_output output)
 {
-    static const enum schema_output outputs[] = {[ALS_OUTPUT_FLAG] = SCHEMA_OUTPUT_FLAG,
-                                                 [ALS_OUTPUT_BASIC] = SCHEMA_OUTPUT_BASIC,
-                                                 [ALS_OUTPUT_DETAILED] = SCHEMA_OUTPUT_DETAILED};
+    static const enum schema_output outputs[] = {[ALS_SCHEMA_FLAG] = SCHEMA_OUTPUT_FLAG,
+                                                 [ALS_SCHEMA_BASIC] = SCHEMA_OUTPUT_BASIC,
+                                                 [ALS_SCHEMA_DETAILED] = SCHEMA_OUTPUT_DETAILED};
     struct json_writer writer;
-    if ((unsigned)output > ALS_OUTPUT_DETAILED)
+    if ((unsigned)output > ALS_SCHEMA_DETAILED)
         return S("");
     buf_reset(&validation->output);
     json_writer_init(&writer, &validation->output);

@@ -21,10 +21,10 @@ struct list {
     uint32_t id;     // 0: any
     str last;        // subject that was put
     size_t count;
-    void (*put)(struct list *list, const struct als_schema *schema);
+    void (*put)(struct list *list, const struct als_schema_version *schema);
 };
 
-static bool add_to_list(void *context, const struct als_schema *schema)
+static bool add_to_list(void *context, const struct als_schema_version *schema)
 {
     struct list *list = context;
     if ((list->id && list->id != schema->id) || !str_starts(schema->subject, list->prefix) ||
@@ -35,19 +35,19 @@ static bool add_to_list(void *context, const struct als_schema *schema)
     return true;
 }
 
-static void put_subject_once(struct list *list, const struct als_schema *schema)
+static void put_subject_once(struct list *list, const struct als_schema_version *schema)
 {
     if (!list->last.ptr || !str_equal(list->last, schema->subject))
         json_put_string(&list->writer, schema->subject);
     list->last = schema->subject;
 }
 
-static void put_number(struct list *list, const struct als_schema *schema)
+static void put_number(struct list *list, const struct als_schema_version *schema)
 {
     json_put_u64(&list->writer, schema->version);
 }
 
-static void put_pair(struct list *list, const struct als_schema *schema)
+static void put_pair(struct list *list, const struct als_schema_version *schema)
 {
     json_open_object(&list->writer);
     json_field_string(&list->writer, S("subject"), schema->subject);
@@ -87,7 +87,7 @@ void confluent_subjects(struct call *call)
 void confluent_versions(struct call *call)
 {
     struct list list = {.put = put_number};
-    struct als_schema schema;
+    struct als_schema_version schema;
     const struct schema_call *request = confluent_begin(call);
     if (request && confluent_find(call, request, 0, &schema) &&
         put_list(call, request, confluent_subject(call), &list))
@@ -130,7 +130,7 @@ static void refuse_draft(struct call *call, const struct schema_call *request, e
 void confluent_register(struct call *call)
 {
     struct als_why why = {""};
-    struct als_schema schema;
+    struct als_schema_version schema;
     bool existing;
     struct schema_call *request = confluent_begin(call);
     if (!request || !confluent_read_draft(call, request))
@@ -149,7 +149,7 @@ void confluent_register(struct call *call)
     confluent_reply(call, 200);
 }
 
-static void put_version(struct call *call, const struct als_schema *schema)
+static void put_version(struct call *call, const struct als_schema_version *schema)
 {
     struct json_writer writer = reply_writer(call);
     json_open_object(&writer);
@@ -164,7 +164,7 @@ static void put_version(struct call *call, const struct als_schema *schema)
 void confluent_look_up(struct call *call)
 {
     struct als_why why = {""};
-    struct als_schema schema;
+    struct als_schema_version schema;
     struct schema_call *request = confluent_begin(call);
     if (!request || !confluent_read_draft(call, request))
         return;
@@ -177,7 +177,8 @@ void confluent_look_up(struct call *call)
 
 // ---- One version
 
-static const struct schema_call *find_of_path(struct call *call, struct als_schema *ret_schema)
+static const struct schema_call *find_of_path(struct call *call,
+                                              struct als_schema_version *ret_schema)
 {
     struct schema_call *request = confluent_begin(call);
     if (request && confluent_path_version(call, call->match.parameters[1], &request->version) &&
@@ -195,14 +196,14 @@ static void put_json(struct call *call, str json)
 
 void confluent_version(struct call *call)
 {
-    struct als_schema schema;
+    struct als_schema_version schema;
     if (find_of_path(call, &schema))
         put_version(call, &schema);
 }
 
 void confluent_version_schema(struct call *call)
 {
-    struct als_schema schema;
+    struct als_schema_version schema;
     if (find_of_path(call, &schema))
         put_json(call, schema.json);
 }
@@ -227,7 +228,7 @@ static bool may_delete(struct call *call, const struct schema_call *request)
 void confluent_delete_version(struct call *call)
 {
     struct als_why why = {""};
-    struct als_schema schema;
+    struct als_schema_version schema;
     const struct schema_call *request = find_of_path(call, &schema);
     if (!request || !may_delete(call, request))
         return;
@@ -246,7 +247,7 @@ void confluent_delete_subject(struct call *call)
 {
     struct list list = {.put = put_number};
     struct als_why why = {""};
-    struct als_schema schema;
+    struct als_schema_version schema;
     struct schema_call *request = confluent_begin(call);
     if (!request || !may_delete(call, request))
         return;
@@ -263,7 +264,8 @@ void confluent_delete_subject(struct call *call)
 
 // ---- By id
 
-static const struct schema_call *find_by_id(struct call *call, struct als_schema *ret_schema)
+static const struct schema_call *find_by_id(struct call *call,
+                                            struct als_schema_version *ret_schema)
 {
     uint64_t id = 0;
     struct als_why why = {""};
@@ -286,7 +288,7 @@ static const struct schema_call *find_by_id(struct call *call, struct als_schema
 
 void confluent_id(struct call *call)
 {
-    struct als_schema schema;
+    struct als_schema_version schema;
     if (!find_by_id(call, &schema))
         return;
     struct json_writer writer = reply_writer(call);
@@ -298,15 +300,15 @@ void confluent_id(struct call *call)
 
 void confluent_id_schema(struct call *call)
 {
-    struct als_schema schema;
+    struct als_schema_version schema;
     if (find_by_id(call, &schema))
         put_json(call, schema.json);
 }
 
 static void list_of_id(struct call *call,
-                       void (*put)(struct list *list, const struct als_schema *schema))
+                       void (*put)(struct list *list, const struct als_schema_version *schema))
 {
-    struct als_schema schema;
+    struct als_schema_version schema;
     const struct schema_call *request = find_by_id(call, &schema);
     struct list list = {.put = put, .id = request ? schema.id : 0};
     if (request && put_list(call, request, S(""), &list))
@@ -437,7 +439,7 @@ void confluent_reset_config(struct call *call)
 void confluent_compatibility(struct call *call)
 {
     struct als_why why = {""};
-    struct als_schema old;
+    struct als_schema_version old;
     bool compatible;
     struct schema_call *request = confluent_begin(call);
     if (!request || !confluent_path_version(call, call->match.parameters[1], &request->version) ||

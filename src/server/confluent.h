@@ -36,9 +36,9 @@ str confluent_subject(const struct call *call);
 bool confluent_path_version(struct call *call, str text, uint32_t *ret_version);
 // Looks a version up; answers and returns false when there is none.
 bool confluent_find(struct call *call, const struct schema_call *request, uint32_t version,
-                    struct als_schema *ret_schema);
+                    struct als_schema_version *ret_schema);
 // The fields schemaType and schema, and references when there are some.
-void confluent_put_schema(struct json_writer *writer, const struct als_schema *schema);
+void confluent_put_schema(struct json_writer *writer, const struct als_schema_version *schema);
 // Puts `schema`, `schemaType` and `references` of the body into the draft; answers and returns
 // false when they are wrong.
 bool confluent_read_draft(struct call *call, struct schema_call *request);

@@ -113,7 +113,7 @@ bool confluent_path_version(struct call *call, str text, uint32_t *ret_version)
 static bool has_subject(struct call *call, const struct schema_call *request)
 {
     struct als_schema_query query = ALS_SCHEMA_QUERY_INIT;
-    struct als_schema schema;
+    struct als_schema_version schema;
     query.tenant = request->tenant;
     query.subject = confluent_subject(call);
     query.deprecated = request->deprecated;
@@ -121,7 +121,7 @@ static bool has_subject(struct call *call, const struct schema_call *request)
 }
 
 bool confluent_find(struct call *call, const struct schema_call *request, uint32_t version,
-                    struct als_schema *ret_schema)
+                    struct als_schema_version *ret_schema)
 {
     struct als_schema_query query = ALS_SCHEMA_QUERY_INIT;
     struct als_why why = {""};
@@ -145,7 +145,7 @@ bool confluent_find(struct call *call, const struct schema_call *request, uint32
     return code == ALS_OK && !hidden;
 }
 
-void confluent_put_schema(struct json_writer *writer, const struct als_schema *schema)
+void confluent_put_schema(struct json_writer *writer, const struct als_schema_version *schema)
 {
     json_field_string(writer, S("schemaType"), S("JSON"));
     if (schema->references.len > 2)

@@ -121,7 +121,7 @@ void schema_put_time(struct json_writer *writer, str key, int64_t us)
     json_field_string(writer, key, (str){text, time_format(us, text)});
 }
 
-void schema_put(struct json_writer *writer, const struct als_schema *schema)
+void schema_put(struct json_writer *writer, const struct als_schema_version *schema)
 {
     char id[UUID_TEXT_LEN];
     uuid_format(schema->schema_id, id);

@@ -54,7 +54,7 @@ err schema_read_mode(const struct body *body, enum field_need need, enum als_com
                      struct flaw *flaw);
 
 // The fields of a schema, in an open object.
-void schema_put(struct json_writer *writer, const struct als_schema *schema);
+void schema_put(struct json_writer *writer, const struct als_schema_version *schema);
 void schema_put_time(struct json_writer *writer, str key, int64_t us);
 // "errors", texts, and "details", with the places.
 void validation_put(struct json_writer *writer, const struct als_validation *validation);

@@ -10,7 +10,8 @@
 
 // ---- POST /api/v1/schemas
 
-static void reply_registered(struct call *call, const struct als_schema *schema, bool existing)
+static void reply_registered(struct call *call, const struct als_schema_version *schema,
+                             bool existing)
 {
     struct json_writer writer = reply_writer(call);
     char id[UUID_TEXT_LEN];
@@ -73,7 +74,7 @@ static err read_draft(struct schema_call *request, struct flaw *flaw)
 void schemas_register(struct call *call)
 {
     struct flaw flaw = {};
-    struct als_schema schema;
+    struct als_schema_version schema;
     bool existing;
     struct schema_call *request = schema_begin(call);
     if (!request)
@@ -102,7 +103,7 @@ struct subjects {
     bool deprecated;
 };
 
-static bool put_subject(void *context, const struct als_schema *schema)
+static bool put_subject(void *context, const struct als_schema_version *schema)
 {
     struct subjects *subjects = context;
     bool counts = subjects->deprecated || schema->deprecated_us == ALS_TIME_UNSET;
@@ -162,8 +163,8 @@ static err no_version_0(str subject, struct flaw *flaw)
                     "Schema version 0 not found for subject: %.*s", STR(str_first(subject, 120)));
 }
 
-static err find(struct call *call, struct schema_call *request, struct als_schema *ret_schema,
-                struct flaw *flaw)
+static err find(struct call *call, struct schema_call *request,
+                struct als_schema_version *ret_schema, struct flaw *flaw)
 {
     struct als_schema_query query = ALS_SCHEMA_QUERY_INIT;
     const uint64_t absent = UINT64_MAX;
@@ -182,7 +183,7 @@ static err find(struct call *call, struct schema_call *request, struct als_schem
 
 static err put_found(struct call *call, struct schema_call *request, struct flaw *flaw)
 {
-    struct als_schema schema;
+    struct als_schema_version schema;
     struct als_subject subject;
     TRY(find(call, request, &schema, flaw));
     TRY(als_subject_show(call->server->als, request->tenant, schema.subject, &subject, &flaw->why));
@@ -219,7 +220,7 @@ struct numbers {
     size_t count, others;
 };
 
-static bool put_number(void *context, const struct als_schema *schema)
+static bool put_number(void *context, const struct als_schema_version *schema)
 {
     struct numbers *numbers = context;
     if ((schema->deprecated_us != ALS_TIME_UNSET) != numbers->deprecated) {
@@ -298,7 +299,7 @@ static void put_validation(struct json_writer *writer, struct als_validation *va
                            unsigned output)
 {
     if (output > 0) {
-        json_put_raw(writer, als_validation_json(validation, (enum als_output)(output - 1)));
+        json_put_raw(writer, als_validation_json(validation, (enum als_schema_output)(output - 1)));
         return;
     }
     json_open_object(writer);

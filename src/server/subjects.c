@@ -24,7 +24,7 @@ static err set(struct call *call, const struct schema_call *request,
 {
     str subject = subject_of(call);
     struct als_schema_query query = ALS_SCHEMA_QUERY_INIT;
-    struct als_schema schema;
+    struct als_schema_version schema;
     query.tenant = request->tenant;
     query.subject = subject;
     query.deprecated = true;
@@ -228,7 +228,7 @@ void upcasts_show(struct call *call)
 static void reply_deprecated(struct call *call, const struct schema_call *request)
 {
     struct als_schema_query query = ALS_SCHEMA_QUERY_INIT;
-    struct als_schema schema;
+    struct als_schema_version schema;
     struct als_why why = {""};
     query.tenant = request->tenant;
     query.subject = subject_of(call);
