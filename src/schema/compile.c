@@ -283,9 +283,11 @@ static err compile(struct compiler *compiler, str text)
     uint32_t document;
     TRY(add_first_rules(compiler));
     TRY(document_add(compiler, text, compiler->options->base_uri, &document));
-    TRY(rule_of(compiler, (struct place){document, 0, 0}, &compiler->schema->root));
+    // A metaschema that the text names was read before it.
+    uint32_t resource = LIST_AT(compiler->notes, struct text_notes, document)->resource_of[0];
+    TRY(rule_of(compiler, (struct place){document, 0, resource}, &compiler->schema->root));
     TRY(name_all(compiler, document));
-    compiler->schema->draft = LIST_AT(compiler->homes, struct home, 0)->draft;
+    compiler->schema->draft = LIST_AT(compiler->homes, struct home, resource)->draft;
     TRY(compile_all(compiler));
     publish(compiler);
     return ALS_OK;
