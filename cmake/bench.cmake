@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The benchmarks: allsource-bench beside the server that it starts, and json_bench.
 
-add_executable(allsource-bench bench/bench.c bench/table.c bench/workload.c bench/ingest.c
+add_executable(allsource-bench bench/bench.c bench/table.c bench/workload.c bench/ingest.c bench/schemas.c
                                bench/reads.c bench/latency.c bench/http_load.c bench/http.c
                                bench/space.c bench/index_file.c bench/snapshots.c)
 target_include_directories(allsource-bench PRIVATE ${CMAKE_SOURCE_DIR})

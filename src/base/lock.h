@@ -10,6 +10,8 @@
 // Lowest first; each names what it guards.
 enum lock_rank {
     LOCK_ENGINE = 1, // engine: map of tenants to stores
+    LOCK_REGISTRY,   // registry: subjects; held while a change is decided and made durable
+    LOCK_SETTINGS,   // settings: the log of settings
     LOCK_NAMES,      // index: the ordered names, made when asked for
     LOCK_WATCH,      // store: list of those who want to hear of new positions; held while they do
     LOCK_MAILBOX,    // store: appends that wait for the writer

@@ -14,6 +14,7 @@
 #include "base/own.h"
 #include "base/rand.h"
 #include "os/os.h"
+#include "registry/registry.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -22,10 +23,14 @@ enum { TENANT_BUCKETS = 1024, WRITERS_MAX = 64, TICK_MS = 50 };
 
 enum tenant_run { TENANT_IDLE, TENANT_QUEUED, TENANT_RUNNING, TENANT_RUNNING_AGAIN };
 
+struct settings;
+
 struct tenant {
     struct tenant *next_in_bucket, *next; // all tenants, newest first
     struct als *als;
     struct os_dir *dir;            // NULL before the store is made
+    struct settings *settings;     // these two before the store, for as long
+    struct registry *registry;     //
     _Atomic(struct store *) store; // NULL: nobody has appended yet
     err damage;                    // why the store cannot be opened, or ALS_OK
     struct als_why damage_why;
@@ -60,7 +65,8 @@ struct slot {             // an append with the memory it needs, reused
     void *context;
     size_t event_room, appended_room;
     struct als_appended *appended;
-    struct arena texts; // of the conditions
+    struct arena texts;    // of the conditions
+    struct arena checking; // of one payload that is checked by its schema
     struct rand random;
 };
 
@@ -166,6 +172,41 @@ void snapshots_end(struct tenant *tenant);
 // A turn of the keeper: saves the folds that are due, cleans one file. Returns whether there is
 // more to do.
 bool snapshots_turn(struct tenant *tenant);
+// schemas.c
+// Opens the settings of a tenant whose directory is open, with what is folded from them.
+err schemas_open(struct tenant *tenant, struct als_why *why);
+void schemas_close(struct tenant *tenant);
+// The registry of a tenant that has a store, or NULL; or the tenant's damage.
+err schemas_of(struct als *als, als_str name, struct registry **ret_registry, struct als_why *why);
+
+// checking.c
+// The rules that an append of the tenant (which may be NULL) is to be checked by, or NULL. The
+// caller unrefs them.
+struct rules *checking_rules(const struct tenant *tenant);
+// Checks the payloads of one append, event by event; neighbours of one type are told together.
+struct checker {
+    const struct rules *rules; // NULL: nothing is checked
+    const struct als *als;
+    struct arena *arena;     // of one payload
+    const struct rule *rule; // of the type that is at hand; NULL: it is not checked
+    str type;
+    size_t valid;
+    uint64_t first_ns; // what the first one took
+};
+// What is known of a payload.
+struct checked {
+    enum als_json payload;
+    uint32_t schema_version; // that it has passed
+};
+// ALS_VALIDATION when the payload is refused. Fills in `checked` when there is a schema for it.
+err checker_take(struct checker *checker, const struct als_append *append,
+                 const struct als_draft *draft, struct checked *checked, struct als_why *why);
+void checker_end(const struct checker *checker, bool refused);
+
+// validation.c
+// What is wrong with a payload, in words.
+err validation_new(struct program *program, str subject, uint32_t version, str payload,
+                   struct als_validation **ret_validation, struct als_why *why);
 
 // read.c, state.c
 void pools_free(struct als *als);

@@ -111,6 +111,7 @@ static err open_store(struct tenant *tenant, struct als_why *why)
     if (!tenant->dir)
         TRY(als->os->dir_open(als->os, als->tenants_dir, tenant_directory(name, space), true,
                               &tenant->dir, why));
+    TRY(schemas_open(tenant, why));
     struct store_report report;
     struct store *store;
     TRY(store_open(als->os, tenant->dir, options, &report, &store, why));
@@ -249,6 +250,7 @@ void tenants_close(struct als *als)
         snapshots_end(tenant);
         store_close(atomic_load(&tenant->store));
         slots_give(tenant);
+        schemas_close(tenant);
         if (tenant->dir)
             als->os->dir_close(tenant->dir);
         free(tenant);

@@ -74,6 +74,19 @@ static void snapshot_made(void *context, uint64_t duration_ns)
                        NULL);
 }
 
+static void validated(void *context, als_str subject, size_t valid, size_t invalid,
+                      uint64_t duration_ns)
+{
+    struct server *server = context;
+    str passed[] = {S("valid"), subject}, refused[] = {S("invalid"), subject};
+    if (valid)
+        metrics_add(server->metrics, METRIC_schema_validations_total, valid, passed);
+    if (invalid)
+        metrics_add(server->metrics, METRIC_schema_validations_total, invalid, refused);
+    metrics_observe_ns(server->metrics, METRIC_schema_validation_duration_seconds, duration_ns,
+                       NULL);
+}
+
 // Adds to a counter what is new since the last exposition; several may run at once.
 void server_catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
                      uint64_t now)
@@ -146,6 +159,8 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.wal_file_bytes = config->wal_file_bytes;
     options.notice = notice;
     options.synced = synced;
+    options.validated = validated;
+    options.schemas_strict = config->schemas_strict;
     options.context = server;
     options.no_auto_snapshot = !config->auto_snapshot_on;
     options.snapshot_events = (uint32_t)config->snapshot_events;

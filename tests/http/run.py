@@ -29,6 +29,8 @@ MODULES = [
     "test_snapshots",
     "test_stream",
     "test_limits",
+    "test_schemas",
+    "test_confluent",
     "test_tenants",
     "test_sql",
     "test_crash",
