@@ -53,7 +53,7 @@ size_t directory_size_max(const struct segment_group *group);
 err directory_read(const struct segment *segment, uint32_t group, struct directory *ret_directory,
                    struct als_why *why);
 // The page of the column that has the row, counted from the start of the row group.
-uint32_t directory_find(const struct directory *directory, size_t column, uint32_t row);
+uint32_t page_directory_find(const struct directory *directory, size_t column, uint32_t row);
 // The row behind the last of a page.
 uint32_t directory_end(const struct directory *directory, size_t column, uint32_t page,
                        uint32_t group_rows);

@@ -91,7 +91,7 @@ err directory_read(const struct segment *segment, uint32_t group_number,
     return ALS_OK;
 }
 
-uint32_t directory_find(const struct directory *directory, size_t column, uint32_t row)
+uint32_t page_directory_find(const struct directory *directory, size_t column, uint32_t row)
 {
     uint32_t low = directory->starts[column], high = directory->starts[column + 1];
     while (high - low > 1) {

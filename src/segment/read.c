@@ -118,7 +118,7 @@ static err hold(struct segment_reader *reader, struct segment *segment, size_t c
     cache_unpin(reader->cache, held->entry);
     *held = (struct held){};
     const struct directory *directory = directory_of(reader);
-    uint32_t page = directory_find(directory, column, row);
+    uint32_t page = page_directory_find(directory, column, row);
     TRY(pin_page(reader, segment, column, page, &held->entry, why));
     held->begin = directory->places[directory->starts[column] + page].row;
     held->end = held->begin + held->entry->page.rows;

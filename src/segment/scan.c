@@ -118,7 +118,7 @@ static err load_page(struct segment_scan *scan, size_t number, uint32_t inner, s
     struct scan_column *column = &scan->scan_columns[number];
     const struct directory *directory = directory_of(scan);
     column->end = 0; // until it is whole
-    column->index = directory_find(directory, number, inner);
+    column->index = page_directory_find(directory, number, inner);
     struct page_source source;
     void *room;
     TRY(page_find(scan->segment, scan->group, number, directory, column->index, &source, why));
