@@ -21,10 +21,14 @@ static const struct {
     const char *what;
 } groups[] = {
     {"ingest", bench_ingest, "appending in process, in memory and durable"},
+    {"schemas", bench_schemas, "checking payloads by a schema"},
     {"reads", bench_reads, "queries and states in process"},
     {"latency", bench_latency, "durable appends beside the device's own rate"},
     {"http", bench_http, "the server, over loopback"},
+    {"index", bench_index_file, "the index beside a sealed segment"},
+    {"http-schemas", bench_http_schemas, "the server, with payloads that are checked by a schema"},
     {"space", bench_space, "bytes an event takes"},
+    {"snapshots", bench_snapshots, "states with snapshots and without"},
 };
 
 // ---- Shared by the groups

@@ -20,10 +20,14 @@ struct bench {
 };
 
 void bench_ingest(const struct bench *bench);  // in process: appending, as the clients of 0.6 did
+void bench_schemas(const struct bench *bench); // in process: what checking payloads costs
 void bench_reads(const struct bench *bench);   // in process: queries and states
 void bench_latency(const struct bench *bench); // durable appends beside the device's own syncs
 void bench_http(const struct bench *bench);    // over HTTP, against a server that it starts
-void bench_space(const struct bench *bench);   // bytes an event takes, in memory and on the disk
+void bench_index_file(const struct bench *bench); // the index beside a sealed segment
+void bench_space(const struct bench *bench);      // bytes an event takes, in memory and on the disk
+void bench_snapshots(const struct bench *bench);  // states with snapshots and without
+void bench_http_schemas(const struct bench *bench); // the same with payloads that are checked
 
 static inline size_t bench_rounds(const struct bench *bench, size_t full)
 {

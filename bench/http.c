@@ -86,11 +86,11 @@ static void put_head(struct buf *request, const char *target, const char *type, 
     buf_put_str(request, S("\r\n\r\n"));
 }
 
-static void put_event(struct buf *body, uint64_t number)
+static void put_event(struct buf *body, const struct shape *shape, uint64_t number)
 {
     struct als_draft draft;
     struct draft_text text;
-    draft_make(&draft, &text, &shape_256, number);
+    draft_make(&draft, &text, shape, number);
     buf_put_str(body, S("{\"event_type\":\""));
     buf_put_str(body, draft.type);
     buf_put_str(body, S("\",\"entity_id\":\""));
@@ -102,12 +102,11 @@ static void put_event(struct buf *body, uint64_t number)
 
 static void compose_single(const void *context, uint64_t number, struct buf *request)
 {
-    (void)context;
     enum { EVENT_BYTES = 1024 };
     struct buf body;
     char *room;
     buf_init(&body, EVENT_BYTES);
-    put_event(&body, number);
+    put_event(&body, context, number);
     put_head(request, "/api/v1/events", "application/json", body.len);
     room = buf_room(request, body.len);
     if (room)
@@ -118,12 +117,15 @@ static void compose_single(const void *context, uint64_t number, struct buf *req
 // Bodies that are made before, for making them is not what is timed.
 struct batches {
     const char *target, *type;
+    const struct shape *shape; // NULL: payloads of 256 bytes
     bool array;
     struct buf bodies[BATCHES];
 };
 
 static void batches_init(struct batches *batches)
 {
+    if (!batches->shape)
+        batches->shape = &shape_256;
     batches->type = batches->array ? "application/json" : "application/x-ndjson";
     for (uint64_t i = 0; i < BATCHES; i++) {
         struct buf *body = &batches->bodies[i];
@@ -131,7 +133,7 @@ static void batches_init(struct batches *batches)
         for (uint64_t event = 0; event < BATCH; event++) {
             if (batches->array)
                 buf_put_char(body, event ? ',' : '[');
-            put_event(body, i * BATCH + event);
+            put_event(body, batches->shape, i * BATCH + event);
             if (!batches->array)
                 buf_put_char(body, '\n');
         }
@@ -193,7 +195,8 @@ static void add_singles(const struct bench *bench, const struct daemon *daemon, 
     struct latencies latencies = {0};
     struct summary by_device = {0}, by_one = {0}, by_many = {0};
     struct samples ratios = {.count = 0};
-    struct load load = {.port = daemon->port, .seconds = seconds, .compose = compose_single};
+    struct load load = {
+        .port = daemon->port, .seconds = seconds, .compose = compose_single, .context = &shape_256};
     device_open(&device, bench);
     for (size_t i = 0; i < bench_rounds(bench, 7); i++) {
         device_run(&device, seconds, &latencies);
@@ -287,6 +290,75 @@ static void add_reads(const struct bench *bench, const struct daemon *daemon, do
             snprintf(name, sizeof name, "http/%s/%zu conn.", reads[i].name, connections);
             summary_rows(bench, &summary, name, "GET 100 events of 256 B payload", 0);
         }
+}
+
+// ---- Payloads that are checked by a schema, beside the same ones of a type that has none
+
+static void compose_schema(const void *context, uint64_t number, struct buf *request)
+{
+    (void)context, (void)number;
+    struct buf body;
+    buf_init(&body, BODY_BYTES_MAX);
+    buf_printf(&body, "{\"subject\":\"%s\",\"enforce\":true,\"schema\":%s}", shape_order.type,
+               shape_order_schema);
+    put_head(request, "/api/v1/schemas", "application/json", body.len);
+    buf_put_str(request, buf_str(&body));
+    buf_deinit(&body);
+}
+
+static double rate_of(const struct daemon *daemon, double seconds, const struct shape *shape,
+                      bool batch)
+{
+    struct batches batches = {.target = "/api/v1/events/batch?ack=summary", .shape = shape};
+    struct load load = {.port = daemon->port,
+                        .connections = batch ? 4 : 64,
+                        .seconds = seconds,
+                        .compose = batch ? compose_batch : compose_single,
+                        .context = batch ? (const void *)&batches : shape};
+    struct load_result result;
+    if (batch)
+        batches_init(&batches);
+    load_run(&load, &result);
+    latencies_deinit(&result.latencies);
+    if (batch)
+        batches_deinit(&batches);
+    return (double)result.answered / result.seconds;
+}
+
+static void add_checked(const struct bench *bench, const struct daemon *daemon, double seconds)
+{
+    struct load_result result;
+    struct load load = {.port = daemon->port, .connections = 1, .compose = compose_schema};
+    load_run(&load, &result); // no time at all is one request
+    latencies_deinit(&result.latencies);
+    struct shape unchecked = shape_order;
+    unchecked.type = "order.noticed";
+    for (int batch = 0; batch < 2; batch++) {
+        struct row row = {.what = "events/s with a 10-field schema enforced over those without",
+                          .unit = "ratio",
+                          .better = BETTER_HIGHER,
+                          .target = 0.85};
+        snprintf(row.name, sizeof row.name, "http/schema enforced/%s", batch ? "batch" : "single");
+        struct samples samples = {.count = 0};
+        for (size_t i = 0; i < bench_rounds(bench, 15); i++) {
+            double rates[2]; // without, with
+            for (size_t j = 0; j < 2; j++) {
+                size_t enforced = (i + j) % 2;
+                rates[enforced] =
+                    rate_of(daemon, seconds, enforced ? &shape_order : &unchecked, batch);
+            }
+            samples_add(&samples, rates[1] / rates[0]);
+        }
+        table_add(bench->table, &row, &samples);
+    }
+}
+
+void bench_http_schemas(const struct bench *bench)
+{
+    struct daemon daemon;
+    daemon_start(&daemon, bench);
+    add_checked(bench, &daemon, bench->quick ? 0.3 : 1);
+    daemon_stop(&daemon);
 }
 
 void bench_http(const struct bench *bench)

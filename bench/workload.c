@@ -25,6 +25,33 @@ const struct shape shape_256 = {.entity = "entity-",
                                 .payload_after = "\"}",
                                 .payload_bytes = 256};
 
+// Ten fields of the kinds that events have: names, an amount, a choice, times, a list, an object.
+const char shape_order_schema[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,"
+    "\"required\":[\"order\",\"customer\",\"currency\",\"total\",\"items\",\"number\"],"
+    "\"properties\":{"
+    "\"order\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64},"
+    "\"customer\":{\"type\":\"string\",\"maxLength\":64},"
+    "\"currency\":{\"enum\":[\"EUR\",\"CHF\",\"USD\"]},"
+    "\"total\":{\"type\":\"number\",\"minimum\":0},"
+    "\"paid\":{\"type\":\"boolean\"},"
+    "\"placed_at\":{\"type\":\"string\",\"format\":\"date-time\"},"
+    "\"items\":{\"type\":\"array\",\"maxItems\":100,\"items\":{\"type\":\"string\"}},"
+    "\"address\":{\"type\":\"object\",\"required\":[\"city\"],\"properties\":{"
+    "\"city\":{\"type\":\"string\"},\"zip\":{\"type\":\"string\"}}},"
+    "\"note\":{\"type\":[\"string\",\"null\"]},"
+    "\"number\":{\"type\":\"integer\",\"minimum\":0}}}";
+
+const struct shape shape_order = {
+    .entity = "order-",
+    .entities = 1000,
+    .type = "order.placed",
+    .payload_before = "{\"order\":\"A-2026-000417\",\"customer\":\"c-99120\",\"currency\":\"EUR\","
+                      "\"total\":149.90,\"paid\":true,\"placed_at\":\"2026-11-23T19:49:39Z\","
+                      "\"items\":[\"sku-1\",\"sku-2\",\"sku-3\"],"
+                      "\"address\":{\"city\":\"Bern\",\"zip\":\"3000\"},\"note\":null,\"number\":",
+    .payload_after = "}"};
+
 static char *put_text(char *at, const char *text)
 {
     size_t len = strlen(text);

@@ -31,6 +31,10 @@ extern const struct shape shape_plain;
 // The same spread with payloads of 256 bytes.
 extern const struct shape shape_256;
 
+// Orders with ten fields, and a schema that they satisfy.
+extern const struct shape shape_order;
+extern const char shape_order_schema[];
+
 // ---- A store to measure
 
 enum kind { KIND_MEMORY, KIND_DURABLE };

@@ -52,7 +52,7 @@ foreach(form STATIC SHARED)
     add_dependencies(${target} library_object)
     set_target_properties(${target} PROPERTIES OUTPUT_NAME allsource LINKER_LANGUAGE C
                                                VERSION ${PROJECT_VERSION} SOVERSION 0)
-    target_link_libraries(${target} PRIVATE Threads::Threads m)
+    target_link_libraries(${target} PRIVATE Threads::Threads m ${outside_segment})
 endforeach()
 if(NOT ALLSOURCE_SANITIZE) # a sanitizer's run-time library is the program's
     target_link_options(allsource_shared PRIVATE -Wl,-z,defs)

@@ -27,13 +27,20 @@ if(ALLSOURCE_MUTANTS)
     target_link_libraries(mutants PRIVATE $<TARGET_NAME_IF_EXISTS:room_engine> sim_lib)
 endif()
 
+# Answers for tests/compat/ajv.mjs.
+if(TARGET room_compat)
+    add_executable(compat_answers tests/compat/compat_answers.c)
+    target_link_libraries(compat_answers PRIVATE room_compat)
+endif()
+
 # tests/fuzz/*_fuzz.c: LLVMFuzzerTestOneInput(); a plain main replays the corpus in every build.
 file(GLOB fuzz_targets CONFIGURE_DEPENDS tests/fuzz/*_fuzz.c)
 foreach(source ${fuzz_targets})
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source})
     target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:room_server>
-                                          $<TARGET_NAME_IF_EXISTS:room_engine> sim_lib)
+                                          $<TARGET_NAME_IF_EXISTS:room_engine>
+                                          $<TARGET_NAME_IF_EXISTS:room_compat> sim_lib)
     if(ALLSOURCE_FUZZ)
         target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     else()
@@ -46,3 +53,7 @@ string(REPLACE ";" "\n" test_list "${test_programs}")
 file(WRITE ${CMAKE_BINARY_DIR}/test-programs "${test_list}\n")
 string(REPLACE ";" "\n" fuzz_list "${fuzz_programs}")
 file(WRITE ${CMAKE_BINARY_DIR}/fuzz-programs "${fuzz_list}\n")
+
+# Segments for other readers of Parquet (tests/segment/run).
+add_executable(segment_sample EXCLUDE_FROM_ALL tests/segment/sample.c)
+target_link_libraries(segment_sample PRIVATE room_segment)

@@ -47,6 +47,8 @@ struct als_cursor;
 struct als_state;
 struct als_names;
 struct als_follower;
+struct als_validation;
+struct als_upcaster;
 
 static inline als_str als_text(const char *text)
 {
@@ -68,11 +70,12 @@ enum als_durability {
 };
 
 enum als_notice_kind {
-    ALS_NOTICE_TORN_END,       // a crash had cut the log's end; nothing acknowledged was lost
-    ALS_NOTICE_STORAGE_FAILED, // the disk failed: this tenant takes no more appends until restart
-    ALS_NOTICE_STORAGE_FULL,   // an append was refused for want of space
-    ALS_NOTICE_RECOVERED,      // a tenant's store was opened
-    ALS_NOTICE_DAMAGED,        // a tenant's store cannot be opened; the others are
+    ALS_NOTICE_TORN_END,        // a crash had cut the log's end; nothing acknowledged was lost
+    ALS_NOTICE_STORAGE_FAILED,  // the disk failed: this tenant takes no more appends until restart
+    ALS_NOTICE_STORAGE_FULL,    // an append was refused for want of space
+    ALS_NOTICE_RECOVERED,       // a tenant's store was opened
+    ALS_NOTICE_DAMAGED,         // a tenant's store cannot be opened; the others are
+    ALS_NOTICE_SNAPSHOT_FAILED, // a snapshot could not be saved; answers do not depend on it
 };
 
 struct als_notice {
@@ -96,11 +99,27 @@ struct als_options {
     // Called after each sync of a log with how long it took and how many appends it made durable;
     // writer threads. May be NULL.
     void (*synced)(void *context, uint64_t duration_ns, size_t appends);
-    void *context; // of both
+    void *context; // of all
+
+    // Automatic snapshots, in the background: of an entity at each so many events, and when it gets
+    // an event while its newest snapshot is older than so many seconds. 0: 100, 3,600 and 10.
+    bool no_auto_snapshot;
+    uint32_t snapshot_events;
+    uint32_t snapshot_seconds;
+    uint32_t snapshots_per_entity; // at most 100; the newest are kept
+    // Called after each snapshot with how long it took; any thread. May be NULL.
+    void (*snapshot_made)(void *context, uint64_t duration_ns);
+
+    bool schemas_strict; // events are checked unless their subject says otherwise
+    // Called after payloads of one subject have been checked, with how many passed, how many did
+    // not and how long the first took; the thread that appends. May be NULL; the same `context`.
+    void (*validated)(void *context, als_str subject, size_t valid, size_t invalid,
+                      uint64_t duration_ns);
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
-        sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL        \
+        sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL,       \
+            false, 0, 0, 0, NULL, false, NULL                                                      \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
@@ -169,10 +188,13 @@ struct als_append {
     const struct als_condition *conditions;
     size_t condition_count;
     bool hold; // do not wake a writer for it: this thread will call als_turn()
+    // When a payload is refused by its schema (ALS_VALIDATION), what is wrong with it is put here,
+    // to be closed by the caller. May be NULL.
+    struct als_validation **ret_validation;
 };
 #define ALS_APPEND_INIT                                                                            \
     {                                                                                              \
-        sizeof(struct als_append), {NULL, 0}, NULL, 0, NULL, 0, false                              \
+        sizeof(struct als_append), {NULL, 0}, NULL, 0, NULL, 0, false, NULL                        \
     }
 
 struct als_appended {
@@ -217,7 +239,9 @@ typedef void als_done(void *context, const struct als_outcome *outcome,
 // Rules: expected_version of the first of several events of one entity speaks for all of them. The
 // same id with the same content is a success (duplicate); with other content ALS_ID_CONFLICT, and
 // so is a batch of which only a part is stored already. The same id twice in one batch is
-// ALS_INVALID_INPUT.
+// ALS_INVALID_INPUT. When the type of an event has a schema that is enforced (see Schemas), a
+// payload that it refuses is ALS_VALIDATION, and an accepted event gets the version as its
+// schema_version.
 ALS_API enum als_err als_append(struct als *als, const struct als_append *append, als_done *done,
                                 void *context, size_t *ret_index, struct als_why *why);
 // Writes what is held, on this thread, for event loops that save the change of threads: they hold
@@ -309,6 +333,64 @@ ALS_API enum als_err als_state_open(struct als *als, const struct als_state_quer
 ALS_API struct als_state_view als_state_view(const struct als_state *state);
 ALS_API void als_state_close(struct als_state *state);
 
+// ---- Snapshots: saved folds. A state query begins with one where it can, and its answer is the
+// same without. They are a cache on disk: a crash may take the last ones, and the directory
+// snapshots/ of a tenant may be deleted whenever the engine is closed.
+
+enum als_snapshot_kind { ALS_SNAPSHOT_MANUAL, ALS_SNAPSHOT_AUTOMATIC, ALS_SNAPSHOT_ONDEMAND };
+
+struct als_snapshot {
+    als_id id;
+    als_str entity;
+    enum als_snapshot_kind kind;
+    int64_t created_us;
+    int64_t as_of_us; // the timestamp of the last event in it
+    als_position position;
+    als_version version;
+    uint64_t event_count;
+    uint64_t bytes; // of its JSON
+};
+
+// What a call below gave: one snapshot, perhaps with its JSON, or a list.
+struct als_snapshots;
+
+// Folds the entity's events up to now, from the snapshot before, and saves the result.
+// ALS_ENTITY_NOT_FOUND when it has none; ALS_TOO_LARGE when the state is larger than 16 MiB.
+// `ret_snapshots` may be NULL; else als_snapshots_next() gives the one, and its JSON.
+ALS_API enum als_err als_snapshot_make(struct als *als, als_str tenant, als_str entity,
+                                       enum als_snapshot_kind kind,
+                                       struct als_snapshots **ret_snapshots, struct als_why *why);
+// The one made last, with its JSON. ALS_NOT_FOUND.
+ALS_API enum als_err als_snapshot_latest(struct als *als, als_str tenant, als_str entity,
+                                         struct als_snapshots **ret_snapshots, struct als_why *why);
+
+struct als_snapshots_query {
+    size_t size;
+    als_str tenant;
+    als_str
+        entity; // empty: of all, entity by entity in an order that stays while the engine is open
+    als_str after;  // of all: entities behind this one; empty: from the first
+    uint64_t limit; // of all: no further entity when there are so many; at most 1,000
+};
+#define ALS_SNAPSHOTS_QUERY_INIT                                                                   \
+    {                                                                                              \
+        sizeof(struct als_snapshots_query), {NULL, 0}, {NULL, 0}, {NULL, 0}, 100                   \
+    }
+
+// Within an entity the greatest as_of_us comes first, and among equals the newest.
+ALS_API enum als_err als_snapshots_open(struct als *als, const struct als_snapshots_query *query,
+                                        struct als_snapshots **ret_snapshots, struct als_why *why);
+// False at the end. The slices live until als_snapshots_close(). `ret_json` may be NULL; it is
+// empty for a list.
+ALS_API bool als_snapshots_next(struct als_snapshots *snapshots, struct als_snapshot *ret_snapshot,
+                                als_str *ret_json);
+ALS_API bool als_snapshots_more(const struct als_snapshots *snapshots); // entities behind the last
+ALS_API void als_snapshots_close(struct als_snapshots *snapshots);
+
+// Deletes the snapshots of an entity, which changes no state.
+ALS_API enum als_err als_snapshot_delete(struct als *als, als_str tenant, als_str entity,
+                                         uint64_t *ret_count, struct als_why *why);
+
 // ---- What there is: names with counts, in bytewise order of the names
 
 enum als_names_of { ALS_NAMES_ENTITIES, ALS_NAMES_TYPES };
@@ -342,6 +424,242 @@ typedef bool als_each_tenant(void *context, als_str tenant); // false ends
 ALS_API enum als_err als_tenants(struct als *als, als_each_tenant *each, void *context,
                                  struct als_why *why);
 
+// ---- JSON Schema, draft-07 and 2020-12, chosen by `$schema`. A compiled schema never changes: any
+// number of threads may check by it. No call here looks at the network or at a store.
+
+struct als_schema;
+
+// Gives the text of a schema that a `$ref` leads to outside its own document, by an absolute URI
+// without fragment, or what stands there when there is no base ("order.placed:3"). The text must
+// live until als_schema_compile() returns. ALS_NOT_FOUND when there is none.
+typedef enum als_err als_schema_resolve(void *context, als_str uri, als_str *ret_text,
+                                        struct als_why *why);
+
+struct als_schema_options {
+    size_t size;
+    int draft;           // of a text without `$schema`: 7, or 2020; 0 is 2020
+    bool assert_formats; // `format` decides, too
+    als_schema_resolve *resolve;
+    void *context;
+};
+#define ALS_SCHEMA_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(struct als_schema_options), 0, false, NULL, NULL                                    \
+    }
+
+// Compiles a schema; the text is not needed afterwards. ALS_VALIDATION says where it is no schema,
+// which reference leads nowhere, which pattern is wrong; ALS_JSON_SYNTAX; ALS_TOO_LARGE past a
+// limit.
+ALS_API enum als_err als_schema_compile(als_str text, const struct als_schema_options *options,
+                                        struct als_schema **ret_schema, struct als_why *why);
+ALS_API void als_schema_free(struct als_schema *schema);
+
+// Whether a JSON text satisfies the schema. ALS_JSON_SYNTAX; ALS_TOO_LARGE when finding out would
+// take too long or too much memory.
+ALS_API enum als_err als_schema_validate(const struct als_schema *schema, als_str json,
+                                         bool *ret_valid, struct als_why *why);
+
+enum als_schema_output { // the output formats of the specification
+    ALS_SCHEMA_FLAG,
+    ALS_SCHEMA_BASIC,
+    ALS_SCHEMA_DETAILED,
+};
+// The same with what is wrong and where, as one JSON object that is given to `give` once.
+ALS_API enum als_err als_schema_explain(const struct als_schema *schema, als_str json,
+                                        enum als_schema_output output,
+                                        void (*give)(void *context, als_str text), void *context,
+                                        struct als_why *why);
+
+// ---- Schemas: what the payloads of a type of event must look like. docs/schemas.md
+//
+// A subject is the name of an event type. Its versions are JSON Schemas (draft-07 or 2020-12),
+// numbered from 1, that never change; one may be deprecated, which takes it out of use but not
+// away. All changes are durable when they return. Slices of results live as long as the struct als.
+
+enum als_compatibility {       // what must hold between a new version and earlier ones
+    ALS_COMPATIBILITY_KEEP,    // in changes: as it is
+    ALS_COMPATIBILITY_INHERIT, // a subject's: as the tenant's; the tenant's: BACKWARD
+    ALS_COMPATIBILITY_NONE,
+    ALS_COMPATIBILITY_BACKWARD,            // the new one accepts all that the latest accepted
+    ALS_COMPATIBILITY_BACKWARD_TRANSITIVE, // and all that any earlier one accepted
+    ALS_COMPATIBILITY_FORWARD,             // the latest accepts all that the new one accepts
+    ALS_COMPATIBILITY_FORWARD_TRANSITIVE,
+    ALS_COMPATIBILITY_FULL, // both
+    ALS_COMPATIBILITY_FULL_TRANSITIVE,
+};
+// "BACKWARD"; empty for KEEP and INHERIT.
+ALS_API als_str als_compatibility_name(enum als_compatibility compatibility);
+// False when it is none of the seven names.
+ALS_API bool als_compatibility_named(als_str name, enum als_compatibility *ret_compatibility);
+
+enum als_enforcement { // whether events are checked when they are appended
+    ALS_ENFORCEMENT_KEEP,
+    ALS_ENFORCEMENT_INHERIT, // as options.schemas_strict says
+    ALS_ENFORCEMENT_OFF,
+    ALS_ENFORCEMENT_ON,
+};
+
+struct als_schema_version { // one version of a subject
+    als_id schema_id;
+    uint32_t id; // of the content within the tenant: 1, 2, 3...; equal schemas share it
+    als_str subject;
+    uint32_t version;
+    als_str json;        // as registered, without insignificant white space
+    als_str description; // ptr is NULL when there is none
+    als_str tags;        // JSON array of strings
+    als_str references;  // JSON array of {"name","subject","version"}
+    int64_t created_us;
+    int64_t deprecated_us; // ALS_TIME_UNSET: it is not
+};
+
+// Why a schema may not follow another.
+struct als_schema_issue {
+    uint32_t version; // the earlier one
+    bool forward;     // the new one accepts what the earlier one refuses, else the reverse
+    bool undecided;   // it could not be found out
+    als_str message, keyword;
+    als_str old_location, new_location; // JSON Pointers
+    als_str example;                    // a JSON value that only one of the two accepts, or empty
+};
+
+struct als_schema_draft {
+    size_t size;
+    als_str tenant, subject;
+    als_str json;        // the schema
+    als_str description; // ptr NULL: none
+    als_str tags;        // JSON array of strings; empty: none
+    // JSON array; an absolute `$ref` to a `name` leads to that version. A `$ref` to
+    // "SUBJECT:VERSION" needs no entry.
+    als_str references;
+    enum als_compatibility compatibility; // of the subject, set with it
+    enum als_enforcement enforcement;
+    // Called for each reason of ALS_SCHEMA_INCOMPATIBLE, on this thread. May be NULL.
+    void (*issue)(void *context, const struct als_schema_issue *issue);
+    void *context;
+    bool any_name; // the subject may be other than the name of an event type
+};
+#define ALS_SCHEMA_DRAFT_INIT                                                                      \
+    {                                                                                              \
+        sizeof(struct als_schema_draft), {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0},    \
+            {NULL, 0}, ALS_COMPATIBILITY_KEEP, ALS_ENFORCEMENT_KEEP, NULL, NULL, false             \
+    }
+
+// The next version of the subject, or the one that says the same already (*ret_existing, which may
+// be NULL); then nothing else of the draft counts. ALS_SCHEMA_INVALID, ALS_SCHEMA_INCOMPATIBLE.
+ALS_API enum als_err als_schema_register(struct als *als, const struct als_schema_draft *draft,
+                                         struct als_schema_version *ret_schema, bool *ret_existing,
+                                         struct als_why *why);
+// Whether the draft could be registered as far as compatibility goes: after what the subject's
+// setting says when `version` is 0, else after that version. Changes nothing.
+ALS_API enum als_err als_schema_compare(struct als *als, const struct als_schema_draft *draft,
+                                        uint32_t version, bool *ret_compatible,
+                                        struct als_why *why);
+
+struct als_schema_query {
+    size_t size;
+    als_str tenant, subject;
+    uint32_t version; // 0: the latest that is not deprecated
+    int64_t as_of_us; // as things stood then; ALS_TIME_MAX: now
+    bool deprecated;  // a deprecated one may be the latest, too
+};
+#define ALS_SCHEMA_QUERY_INIT                                                                      \
+    {                                                                                              \
+        sizeof(struct als_schema_query), {NULL, 0}, {NULL, 0}, 0, ALS_TIME_MAX, false              \
+    }
+// ALS_SUBJECT_NOT_FOUND, ALS_SCHEMA_NOT_FOUND.
+ALS_API enum als_err als_schema_find(struct als *als, const struct als_schema_query *query,
+                                     struct als_schema_version *ret_schema, struct als_why *why);
+ALS_API enum als_err als_schema_of_id(struct als *als, als_str tenant, uint32_t id,
+                                      struct als_schema_version *ret_schema, struct als_why *why);
+// The version of the draft's subject that says the same and is not deprecated.
+ALS_API enum als_err als_schema_same(struct als *als, const struct als_schema_draft *draft,
+                                     struct als_schema_version *ret_schema, struct als_why *why);
+// Every version, deprecated ones too, by subject and number; of one subject unless it is empty.
+// `each` must not call back into the library.
+typedef bool als_each_schema(void *context, const struct als_schema_version *schema); // false ends
+ALS_API enum als_err als_schemas(struct als *als, als_str tenant, als_str subject,
+                                 als_each_schema *each, void *context, struct als_why *why);
+// 0: all versions of the subject.
+ALS_API enum als_err als_schema_deprecate(struct als *als, als_str tenant, als_str subject,
+                                          uint32_t version, struct als_why *why);
+
+struct als_subject {
+    enum als_compatibility compatibility; // what is set, or INHERIT
+    enum als_enforcement enforcement;
+    enum als_compatibility effective; // what it comes to
+    bool enforced;
+};
+// An empty subject is the tenant's setting. One that nobody has named has nothing set.
+ALS_API enum als_err als_subject_show(struct als *als, als_str tenant, als_str subject,
+                                      struct als_subject *ret_subject, struct als_why *why);
+// The subject need not have a schema yet. Only `compatibility` and `enforcement` count.
+ALS_API enum als_err als_subject_set(struct als *als, als_str tenant, als_str subject,
+                                     const struct als_subject *change, struct als_why *why);
+
+// What is wrong with a payload, in full.
+struct als_validation_query {
+    size_t size;
+    als_str tenant, subject;
+    uint32_t version; // 0: the latest
+    als_str payload;  // JSON text
+};
+#define ALS_VALIDATION_QUERY_INIT                                                                  \
+    {                                                                                              \
+        sizeof(struct als_validation_query), {NULL, 0}, {NULL, 0}, 0,                              \
+        {                                                                                          \
+            NULL, 0                                                                                \
+        }                                                                                          \
+    }
+struct als_validation_view {
+    bool valid;
+    bool more;    // there are more errors than are listed
+    size_t count; // of errors
+    als_str subject;
+    uint32_t version;
+};
+struct als_validation_error {
+    als_str message;  // "a.Type mismatch: expected string, got number"
+    als_str instance; // JSON Pointer to the value that is wrong
+    als_str location; // JSON Pointer to the keyword
+    als_str keyword;
+    bool nested; // it explains another one: a branch of an anyOf, oneOf, if or not
+};
+// ALS_JSON_SYNTAX when the payload is not JSON; a payload that is refused is no failure.
+ALS_API enum als_err als_validation_open(struct als *als, const struct als_validation_query *query,
+                                         struct als_validation **ret_validation,
+                                         struct als_why *why);
+ALS_API struct als_validation_view als_validation_view(const struct als_validation *validation);
+ALS_API struct als_validation_error als_validation_error(const struct als_validation *validation,
+                                                         size_t index);
+// An output format of the JSON Schema specification, as JSON. Lives as long as the validation,
+// until the next call; empty when there is no memory.
+ALS_API als_str als_validation_json(struct als_validation *validation,
+                                    enum als_schema_output output);
+ALS_API void als_validation_close(struct als_validation *validation);
+
+// ---- Upcasting: events of old versions in the shape of a later one. Stored events never change.
+
+// JSON, see docs/schemas.md. An empty text removes what was set.
+ALS_API enum als_err als_upcasts_set(struct als *als, als_str tenant, als_str subject,
+                                     als_str upcasts, struct als_why *why);
+ALS_API enum als_err als_upcasts_show(struct als *als, als_str tenant, als_str subject,
+                                      als_str *ret_upcasts, struct als_why *why);
+
+struct als_upcast {
+    als_str payload;         // valid until the next call
+    uint32_t schema_version; // the version whose shape it has; 0: unknown
+    uint32_t from;           // the version that it was stored with, when it was mapped; else 0
+    als_str error;           // why it could not be mapped: then it is as it was stored. Empty: none
+};
+#define ALS_SCHEMA_LATEST UINT32_MAX
+// Sees the schemas as they are when it is asked. Used by one thread at a time.
+ALS_API enum als_err als_upcaster_open(struct als *als, als_str tenant, uint32_t version,
+                                       struct als_upcaster **ret_upcaster, struct als_why *why);
+ALS_API enum als_err als_upcaster_event(struct als_upcaster *upcaster,
+                                        const struct als_event *event,
+                                        struct als_upcast *ret_upcast, struct als_why *why);
+ALS_API void als_upcaster_close(struct als_upcaster *upcaster);
+
 // ---- Numbers
 
 struct als_stats {
@@ -352,9 +670,10 @@ struct als_stats {
     uint64_t wal_files, wal_bytes, wal_bytes_allocated;
     uint64_t wal_syncs, wal_sync_ns;
     uint64_t index_bytes;
-    uint64_t queue_waiting; // appends taken and not yet answered
-    uint64_t failed;        // tenants whose disk failed
-    uint64_t damaged;       // tenants that cannot be opened; only in the sums over all
+    uint64_t queue_waiting;             // appends taken and not yet answered
+    uint64_t failed;                    // tenants whose disk failed
+    uint64_t damaged;                   // tenants that cannot be opened; only in the sums over all
+    uint64_t snapshots, snapshot_bytes; // of tenants whose snapshots were asked for
 };
 
 // Of one tenant; an empty slice: sums over all that are open. Unknown tenants have zeros.
@@ -404,6 +723,35 @@ ALS_API void als_follower_close(struct als_follower *follower);
 ALS_API enum als_err als_when(struct als *als, als_str tenant, als_position position,
                               uint32_t timeout_ms, void (*reached)(void *context, bool reached),
                               void *context, struct als_why *why);
+
+// ---- Files: a tenant's events as they lie on the disk, for readers beside the engine (SQL)
+//
+// What is sealed lies in Parquet files, one row an event; the rest, the tail, in the log's files
+// below `directory`/wal. Together they are exactly the events up to `position`. An open view keeps
+// all these files where they are, so close it; a reader opens them for reading only.
+
+struct als_file {
+    als_str path;                  // absolute
+    als_position first, last;      // of its rows
+    uint64_t rows;                 // last - first + 1, unless retention took some out
+    int64_t least_us, greatest_us; // timestamps
+    uint64_t bytes;
+};
+
+struct als_files;
+struct als_files_view {
+    als_position position;        // pinned: all events up to here
+    als_position sealed;          // those up to here are in `files`, those behind it in the log
+    als_str directory;            // absolute, with a NUL behind it; empty: the tenant has no events
+    const struct als_file *files; // in order of positions
+    size_t count;
+};
+
+// An unknown tenant has no events and no directory.
+ALS_API enum als_err als_files_open(struct als *als, als_str tenant, struct als_files **ret_files,
+                                    struct als_why *why);
+ALS_API struct als_files_view als_files_view(const struct als_files *files);
+ALS_API void als_files_close(struct als_files *files);
 
 // ---- Offline: a data directory that nobody has open. Nothing is changed.
 

@@ -25,20 +25,66 @@ enum {
     NAMES_PAGE_MAX = 10000,     // names of one page of entities or types
     STATE_HISTORY_EVENTS_MAX = 1000,
 
+    SNAPSHOT_EVENTS_DEFAULT = 100,
+    SNAPSHOT_SECONDS_DEFAULT = 3600,
+    SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
+    SNAPSHOTS_PER_ENTITY_MAX = 100,
+    SNAPSHOTS_COUNT_MAX = 262144, // of a tenant
+    SNAPSHOTS_PAGE_MAX = 1000,    // snapshots of one page
+    SCHEMA_DEPTH_MAX = 128,           // nesting of a schema's text
+    SCHEMA_RULES_MAX = 100000,        // subschemas of one schema, with what it refers to
+    SCHEMA_DOCUMENTS_MAX = 256,       // texts that one schema may refer to
+    SCHEMA_ENUM_MAX = 100000,         // values of all its enums
+    SCHEMA_MULTIPLE_DIGITS_MAX = 128, // significant digits of a multipleOf
+    SCHEMA_PATTERN_BYTES_MAX = 8192,  // one pattern's text
+    SCHEMA_PATTERN_STATES_MAX = 8192, // and what it becomes, repetitions written out
+    SCHEMA_NESTING_MAX = 1024,        // rules within rules while a value is checked
+    SCHEMA_STEPS_MAX = 100000000,     // work of one check
+    SCHEMA_ERRORS_MAX = 100,          // that one explanation lists
+
+    SUBJECT_BYTES_MAX = 255,
+    SUBJECTS_MAX = 10000,        // of one tenant
+    SUBJECT_VERSIONS_MAX = 1000, // of one subject, deprecated ones included
+    SCHEMA_DESCRIPTION_BYTES_MAX = 4096,
+    SCHEMA_TAGS_MAX = 64, // of one version
+    SCHEMA_TAG_BYTES_MAX = 128,
+    SCHEMA_REFERENCES_MAX = 64,   // of one version, as the Confluent API names them
+    SCHEMA_COMPARE_MS_MAX = 3000, // comparing a schema with all earlier versions
+    UPCAST_OPERATIONS_MAX = 100,  // of one step
+    UPCAST_SEGMENTS_MAX = 16,     // of one path
+    UPCAST_BYTES_MAX = 65536,     // the text of a subject's upcasts
+
     TENANTS_DEFAULT_MAX = 1000,
     APPEND_SLOTS = 1024,    // appends that wait for the writer, all tenants together
     TURN_BATCHES_MAX = 256, // batches that one sync makes durable
+
+    COMPAT_REASONS_MAX = 100,        // reasons of one comparison of schemas
+    COMPAT_EXAMPLE_BYTES_MAX = 1024, // a longer value is not told as an example
+    COMPAT_DEPTH_MAX = 100,          // questions within questions
+    COMPAT_CHOICES_MAX = 6,          // alternatives of one value that are taken apart at a time
+    COMPAT_STEPS_MAX = 10000000,     // about as many comparisons, in each direction
 };
 
 #define EVENT_BYTES_MAX MIB(1)         // one event: payload, metadata and names (option)
 #define REQUEST_BYTES_MAX MIB(64)      // one request's body (option)
 #define BATCH_BYTES_MAX MIB(80)        // one encoded batch: a request of many tiny events grows
+#define SCHEMA_BYTES_MAX MIB(1)        // the text of one schema, and of each that it refers to
+#define SCHEMAS_BYTES_MAX MIB(256)     // the texts of all schemas of a tenant
+#define SCHEMA_CHECK_MEMORY_MAX GIB(1) // scratch of one check of als_schema_validate()
+#define SCHEMA_MEMORY_MAX MIB(64)      // one compiled schema
 #define TURN_BYTES_MAX MIB(8)          // past this a turn takes no further batch
+#define SETTING_BYTES_MAX MIB(4)       // one setting: a schema with its description and tags
+#define SETTINGS_FILE_BYTES KIB(256)   // what the first setting of a tenant reserves
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)
+#define SNAPSHOT_STATE_BYTES_MAX MIB(16) // a larger state is folded, but not saved
+#define SNAPSHOTS_FILE_BYTES MIB(16)     // a file of snapshots is full past this
+#define SNAPSHOTS_BYTES_MAX GIB(4)       // of a tenant; then its oldest file goes
 
+static_assert(SNAPSHOTS_PAGE_MAX >= SNAPSHOTS_PER_ENTITY_MAX, "an entity fits on a page");
 static_assert(JSON_DEPTH_MAX <= JSON_DEPTH_CAP, "the default must be allowed");
+static_assert(SCHEMA_DEPTH_MAX <= JSON_DEPTH_CAP, "the parser must take it");
 static_assert(ENTITY_BYTES_MAX <= 255 && TYPE_BYTES_MAX <= 255, "name lengths are bytes on disk");
 static_assert(EVENT_BYTES_MAX < REQUEST_BYTES_MAX, "an event must fit into a request");
 static_assert(REQUEST_BYTES_MAX < BATCH_BYTES_MAX, "a request's events must fit into a batch");

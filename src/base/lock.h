@@ -10,20 +10,26 @@
 // Lowest first; each names what it guards.
 enum lock_rank {
     LOCK_ENGINE = 1, // engine: map of tenants to stores
+    LOCK_REGISTRY,   // registry: subjects; held while a change is decided and made durable
+    LOCK_SETTINGS,   // settings: the log of settings
     LOCK_NAMES,      // index: the ordered names, made when asked for
     LOCK_WATCH,      // store: list of those who want to hear of new positions; held while they do
     LOCK_MAILBOX,    // store: appends that wait for the writer
     LOCK_RUN_QUEUE,  // engine: stores that have work
-    LOCK_SLOTS,      // engine: free append slots
-    LOCK_WAITER,     // engine: one caller that waits for its append
-    LOCK_SERVER,     // server: list of open event streams
-    LOCK_HTTP,       // http: requests of a loop that are to be continued
-    LOCK_STREAM,     // http: sockets of the stream loop
-    LOCK_VIEW,       // store: which parts a new view sees
-    LOCK_PART,       // store: the files of a sealed part, opened when they are first wanted
-    LOCK_POOL,       // any pool of buffers; small facts of a room
-    LOCK_METRICS,    // metrics: making a child of a labelled family
-    LOCK_LOG,        // base: the diagnostic log
+    LOCK_KEEPER,     // engine: tenants that want a turn of the keeper
+    LOCK_SNAPSHOT_WRITER, // snapshot: one at a time appends, cleans or loads
+    LOCK_SNAPSHOTS,       // snapshot: what is where
+    LOCK_SLOTS,           // engine: free append slots
+    LOCK_WAITER,          // engine: one caller that waits for its append
+    LOCK_SERVER,          // server: list of open event streams
+    LOCK_WORKERS,         // worker: processes and the jobs that wait for one
+    LOCK_HTTP,            // http: requests of a loop that are to be continued
+    LOCK_STREAM,          // http: sockets of the stream loop
+    LOCK_VIEW,            // store: which parts a new view sees
+    LOCK_PART,            // store: the files of a sealed part, opened when first wanted
+    LOCK_POOL,            // any pool of buffers; small facts of a room
+    LOCK_METRICS,         // metrics: making a child of a labelled family
+    LOCK_LOG,             // base: the diagnostic log
     LOCK_RANKS
 };
 

@@ -112,10 +112,25 @@ static err check_durability(struct config *config, struct als_why *why)
     return ALS_OK;
 }
 
+static err check_schema_enforcement(struct config *config, struct als_why *why)
+{
+    str text = config->schema_enforcement;
+    config->schemas_strict = str_equal(text, S("strict"));
+    if (config->schemas_strict || str_equal(text, S("off")))
+        return ALS_OK;
+    return FAIL(why, ALS_INVALID_INPUT, "--schema-enforcement: '%.*s' is neither off nor strict",
+                STR(str_first(text, 40)));
+}
+
 err config_check(struct config *config, struct arena *arena, struct als_why *why)
 {
     TRY(check_listen(config, arena, why));
     TRY(check_durability(config, why));
+    config->auto_snapshot_on = str_equal(config->auto_snapshot, S("on"));
+    if (!config->auto_snapshot_on && !str_equal(config->auto_snapshot, S("off")))
+        return FAIL(why, ALS_INVALID_INPUT, "--auto-snapshot: '%.*s' is neither on nor off",
+                    STR(str_first(config->auto_snapshot, 40)));
+    TRY(check_schema_enforcement(config, why));
     if (!log_level_parse(config->log_level, &config->log_least))
         return FAIL(why, ALS_INVALID_INPUT,
                     "--log-level: '%.*s' is none of debug, info, warn, error and off",

@@ -33,9 +33,11 @@ struct config {
 #define SWITCH(name, flag, help) bool name;
 #include "config/options.def"
     // What the texts of the same name mean.
+    bool schemas_strict;
     enum config_durability durability_kind;
     uint32_t durability_interval_ms; // of CONFIG_DURABILITY_INTERVAL, else 0
     enum log_level log_least;
+    bool auto_snapshot_on;
     bool help, version, print_config; // asked for on the command line
     struct config_origins {           // where each value came from
 #define TEXT(name, flag, value, help) enum config_source name;

@@ -322,6 +322,18 @@ TEST(config_reads_the_durability)
     CHECK_EQUAL(0, f.config.durability_interval_ms);
 }
 
+TEST(config_reads_whether_schemas_are_enforced)
+{
+    FIXTURE(f);
+    CHECK_OK(read(&f, NULL, NULL));
+    CHECK(!f.config.schemas_strict);
+    CHECK_OK(read(&f, "--schema-enforcement strict", NULL));
+    CHECK(f.config.schemas_strict);
+    CHECK_OK(read(&f, "--schema-enforcement off", NULL));
+    CHECK(!f.config.schemas_strict);
+    CHECK_ERR(ALS_INVALID_INPUT, read(&f, "--schema-enforcement on", NULL));
+}
+
 TEST(config_takes_localhost_for_127_0_0_1)
 {
     FIXTURE(f);

@@ -14,7 +14,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SLOT_BYTES_KEPT_MAX = 4 << 20, TEXTS_BLOCK_BYTES = 512, TEXTS_BYTES_MAX = 64 << 10 };
+enum {
+    SLOT_BYTES_KEPT_MAX = 4 << 20,
+    TEXTS_BLOCK_BYTES = 512,
+    TEXTS_BYTES_MAX = 64 << 10,
+    CHECKING_BLOCK_BYTES = 16 << 10,
+    CHECKING_BYTES_A_BYTE = 64 // of payload: "[1,1,1" has a node of the tape for two bytes
+};
 
 static struct slot *slot_new(struct als *als)
 {
@@ -24,6 +30,8 @@ static struct slot *slot_new(struct als *als)
     slot->als = als;
     buf_init(&slot->append.bytes, BATCH_BYTES_MAX);
     arena_init(&slot->texts, TEXTS_BLOCK_BYTES, TEXTS_BYTES_MAX);
+    arena_init(&slot->checking, CHECKING_BLOCK_BYTES,
+               CHECKING_BLOCK_BYTES + CHECKING_BYTES_A_BYTE * als->options.event_bytes_max);
     als->os->entropy(als->os, &slot->random.state, sizeof slot->random.state);
     return slot;
 }
@@ -32,6 +40,7 @@ static void slot_free(struct slot *slot)
 {
     buf_deinit(&slot->append.bytes);
     arena_deinit(&slot->texts);
+    arena_deinit(&slot->checking);
     free(slot->append.events);
     free(slot->appended);
     free(slot);
@@ -72,6 +81,7 @@ static void slot_reset(struct slot *slot)
         buf_deinit(&slot->append.bytes);
     buf_reset(&slot->append.bytes);
     arena_reset(&slot->texts);
+    arena_reset(&slot->checking);
 }
 
 static void give_chain(struct als *als, struct slot *first, struct slot *last)
@@ -105,16 +115,22 @@ AUTO_WITH(slot, slot_give)
 
 // ---- Encoding
 
-static err check_json(const struct als_draft *draft, struct als_why *why)
+static err check_text(str json, const char *what, struct als_why *why)
 {
     struct als_why inner;
+    if (json_check(json, JSON_DEPTH_MAX, &inner) == ALS_OK)
+        return ALS_OK;
+    return FAIL(why, ALS_INVALID_EVENT, "%s: %.200s", what, inner.text);
+}
+
+// `payload` is how much of that text is known by now.
+static err check_json(const struct als_draft *draft, enum als_json payload, struct als_why *why)
+{
+    if (payload == ALS_JSON_TEXT)
+        TRY(check_text(draft->payload, "payload", why));
     if (draft->json != ALS_JSON_TEXT)
         return ALS_OK;
-    if (json_check(draft->payload, JSON_DEPTH_MAX, &inner) != ALS_OK)
-        return FAIL(why, ALS_INVALID_EVENT, "payload: %.200s", inner.text);
-    if (draft->metadata.len && json_check(draft->metadata, JSON_DEPTH_MAX, &inner) != ALS_OK)
-        return FAIL(why, ALS_INVALID_EVENT, "metadata: %.200s", inner.text);
-    return ALS_OK;
+    return draft->metadata.len ? check_text(draft->metadata, "metadata", why) : ALS_OK;
 }
 
 static err check_draft(const struct als_draft *draft, struct als_why *why)
@@ -129,7 +145,7 @@ static err check_draft(const struct als_draft *draft, struct als_why *why)
     if (draft->expected_version < ALS_EXPECT_EXISTS && draft->expected_version != ALS_EXPECT_ANY)
         return FAIL(why, ALS_INVALID_INPUT, "expected_version: %lld, at least -1",
                     (long long)draft->expected_version);
-    return check_json(draft, why);
+    return ALS_OK;
 }
 
 static size_t put_text(uint8_t *target, str text, enum als_json json)
@@ -147,8 +163,8 @@ static als_id make_id(struct slot *slot, int64_t now_us)
 }
 
 // Appends the record of a checked draft to the batch.
-static err encode(struct slot *slot, const struct als_draft *draft, struct append_event *event,
-                  int64_t now_us, struct als_why *why)
+static err encode(struct slot *slot, const struct als_draft *draft, const struct checked *checked,
+                  struct append_event *event, int64_t now_us, struct als_why *why)
 {
     struct buf *bytes = &slot->append.bytes;
     struct record_draft record_draft = {
@@ -156,7 +172,7 @@ static err encode(struct slot *slot, const struct als_draft *draft, struct appen
         .type = draft->type,
         .id = draft->has_id ? draft->id : make_id(slot, now_us),
         .timestamp_us = draft->timestamp_us == ALS_TIME_UNSET ? 0 : draft->timestamp_us,
-        .schema_version = draft->schema_version,
+        .schema_version = checked->schema_version,
         .has_metadata = draft->metadata.len > 0};
     size_t most = record_size_max(&record_draft, draft->payload.len, draft->metadata.len);
     uint8_t *record = (uint8_t *)buf_room(bytes, most);
@@ -164,7 +180,7 @@ static err encode(struct slot *slot, const struct als_draft *draft, struct appen
         return FAIL(why, ALS_TOO_LARGE, "a batch is at most %llu bytes",
                     (unsigned long long)BATCH_BYTES_MAX);
     uint8_t *at = record_begin(record, (uint32_t)bytes->len, &record_draft);
-    size_t payload_len = put_text(at, draft->payload, draft->json);
+    size_t payload_len = put_text(at, draft->payload, checked->payload);
     at = record_payload_done(record, payload_len);
     size_t metadata_len = draft->metadata.len ? put_text(at, draft->metadata, draft->json) : 0;
     uint64_t size = draft->entity.len + draft->type.len + payload_len + metadata_len;
@@ -176,7 +192,7 @@ static err encode(struct slot *slot, const struct als_draft *draft, struct appen
                                    .has_id = draft->has_id,
                                    .has_timestamp = draft->timestamp_us != ALS_TIME_UNSET,
                                    .expected_version = draft->expected_version};
-    buf_grew(bytes, record_finish(record, metadata_len, draft->schema_version));
+    buf_grew(bytes, record_finish(record, metadata_len, checked->schema_version));
     return ALS_OK;
 }
 
@@ -200,20 +216,34 @@ static err make_room(struct slot *slot, size_t count, struct als_why *why)
     return ALS_OK;
 }
 
-static err encode_all(struct slot *slot, const struct als_append *append, size_t *at,
-                      struct als_why *why)
+// Checks an event, by its schema too, and encodes it.
+static err take_draft(struct slot *slot, struct checker *checker, const struct als_append *append,
+                      size_t at, int64_t now_us, struct als_why *why)
+{
+    const struct als_draft *draft = &append->drafts[at];
+    struct checked checked = {.payload = draft->json, .schema_version = draft->schema_version};
+    TRY(check_draft(draft, why));
+    if (checker->rules)
+        TRY(checker_take(checker, append, draft, &checked, why));
+    TRY(check_json(draft, checked.payload, why));
+    return encode(slot, draft, &checked, &slot->append.events[at], now_us, why);
+}
+
+static err encode_all(struct slot *slot, const struct als_append *append, const struct rules *rules,
+                      size_t *at, struct als_why *why)
 {
     TRY(make_room(slot, append->count, why));
     static const uint8_t head[BATCH_HEAD_BYTES];
     buf_put(&slot->append.bytes, head, sizeof head);
     int64_t now_us = slot->als->os->now_us(slot->als->os);
-    for (*at = 0; *at < append->count; ++*at) {
-        const struct als_draft *draft = &append->drafts[*at];
-        TRY(check_draft(draft, why));
-        TRY(encode(slot, draft, &slot->append.events[*at], now_us, why));
-    }
+    struct checker checker = {.rules = rules, .als = slot->als, .arena = &slot->checking};
+    err code = ALS_OK;
+    for (*at = 0; *at < append->count && code == ALS_OK; ++*at)
+        code = take_draft(slot, &checker, append, *at, now_us, why);
+    *at -= code != ALS_OK; // the loop has gone one too far
+    checker_end(&checker, code == ALS_VALIDATION);
     slot->append.count = (uint32_t)append->count;
-    return ALS_OK;
+    return code;
 }
 
 // Hashes come second: their seed is the store's, which is made only for an append that is sound.
@@ -345,14 +375,17 @@ static err post(struct als *als, const struct als_append *append, struct slot *g
                 size_t *ret_index, struct als_why *why)
 {
     AUTO(slot) slot = given;
+    struct tenant *tenant;
+    TRY(tenant_find(als, append->tenant, &tenant, why));
+    AUTO(rules) rules = checking_rules(tenant);
     size_t at = append->count;
-    err code = encode_all(slot, append, &at, why);
+    err code = encode_all(slot, append, rules, &at, why);
     if (code != ALS_OK && ret_index)
         *ret_index = at;
     TRY(code);
     TRY(keep_conditions(slot, append, why));
-    struct tenant *tenant;
-    TRY(tenant_make(als, append->tenant, &tenant, why));
+    if (!tenant || !atomic_load(&tenant->store))
+        TRY(tenant_make(als, append->tenant, &tenant, why)); // only for an append that is sound
     struct store *store = atomic_load(&tenant->store);
     hash_all(slot, store);
     slot->append.done = slot_done;

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 
 #include "event/event.h"
+#include "snapshot/snapshot.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -60,6 +61,15 @@ static err checked_options(const struct als_options *given, struct als_options *
     options.event_bytes_max = options.event_bytes_max ? options.event_bytes_max : EVENT_BYTES_MAX;
     options.wal_file_bytes =
         options.wal_file_bytes ? options.wal_file_bytes : WAL_FILE_BYTES_DEFAULT;
+    options.snapshot_events =
+        options.snapshot_events ? options.snapshot_events : SNAPSHOT_EVENTS_DEFAULT;
+    options.snapshot_seconds =
+        options.snapshot_seconds ? options.snapshot_seconds : SNAPSHOT_SECONDS_DEFAULT;
+    options.snapshots_per_entity =
+        options.snapshots_per_entity ? options.snapshots_per_entity : SNAPSHOTS_PER_ENTITY_DEFAULT;
+    if (options.snapshots_per_entity > SNAPSHOTS_PER_ENTITY_MAX)
+        return FAIL(why, ALS_INVALID_INPUT, "options.snapshots_per_entity: %u, at most %d",
+                    options.snapshots_per_entity, SNAPSHOTS_PER_ENTITY_MAX);
     if (options.writers > WRITERS_MAX)
         return FAIL(why, ALS_INVALID_INPUT, "options.writers: %u, at most %d", options.writers,
                     WRITERS_MAX);
@@ -92,11 +102,13 @@ static struct als *als_new(struct als_options options, bool ephemeral)
     als->options = options;
     lock_init(&als->tenants_lock, LOCK_ENGINE);
     lock_init(&als->run_lock, LOCK_RUN_QUEUE);
+    lock_init(&als->keeper_lock, LOCK_KEEPER);
     lock_init(&als->slots_lock, LOCK_SLOTS);
     lock_init(&als->pool_lock, LOCK_POOL);
     lock_init(&als->whens_lock, LOCK_WAITER);
     signal_init(&als->work);
     signal_init(&als->tick);
+    signal_init(&als->keep);
     return als;
 }
 
@@ -124,10 +136,12 @@ enum als_err als_open(const char *directory, const struct als_options *options,
         TRY(make_ephemeral(als, why));
     str path = str_of(directory ? directory : als->ephemeral);
     TRY(als->os->dir_open(als->os, NULL, path, true, &als->dir, why));
+    als->directory = realpath(path.ptr, NULL);
     TRY(als->os->dir_lock(als->dir, S("LOCK"), &als->lock_file, why));
     TRY(als->os->dir_open(als->os, als->dir, S("tenants"), true, &als->tenants_dir, why));
     TRY(tenants_open(als, why));
     TRY(writers_start(als, why));
+    TRY(keeper_start(als, why));
     *ret_als = MOVE(als);
     return ALS_OK;
 }
@@ -142,6 +156,7 @@ void als_close(struct als *als)
 {
     if (!als)
         return;
+    keeper_stop(als);
     writers_stop(als);
     whens_expire(als, UINT64_MAX);
     pools_free(als);
@@ -155,10 +170,13 @@ void als_close(struct als *als)
         als->os->dir_close(als->dir);
     if (als->ephemeral[0])
         (void)nftw(als->ephemeral, remove_entry, 16, FTW_DEPTH | FTW_PHYS); // it is only temporary
+    free(als->directory);
     signal_deinit(&als->work);
     signal_deinit(&als->tick);
+    signal_deinit(&als->keep);
     lock_deinit(&als->tenants_lock);
     lock_deinit(&als->run_lock);
+    lock_deinit(&als->keeper_lock);
     lock_deinit(&als->slots_lock);
     lock_deinit(&als->pool_lock);
     lock_deinit(&als->whens_lock);
@@ -190,9 +208,13 @@ enum als_err als_tenants(struct als *als, als_each_tenant *each, void *context, 
     return ALS_OK;
 }
 
-static void add_stat(struct als_stats *stats, struct store *store)
+static void add_stat(struct als_stats *stats, struct tenant *tenant)
 {
+    struct store *store = atomic_load(&tenant->store);
     struct store_stat stat = store_stat(store);
+    struct snapshots_stat saved = snapshots_stat(tenant->snapshots);
+    stats->snapshots += saved.count;
+    stats->snapshot_bytes += saved.bytes;
     stats->tenants++;
     stats->events += stat.events;
     stats->entities += stat.entities;
@@ -217,15 +239,17 @@ enum als_err als_stats(struct als *als, als_str tenant_slice, struct als_stats *
     if (!ret_stats)
         return FAIL(why, ALS_INVALID_INPUT, "ret_stats is NULL");
     if (tenant_slice.len) {
+        struct tenant *tenant;
         struct store *store;
+        TRY(tenant_find(als, tenant_slice, &tenant, why));
         TRY(tenant_store(als, tenant_slice, &store, why));
         if (store)
-            add_stat(&stats, store);
+            add_stat(&stats, tenant);
     } else {
         struct tenant *tenant = atomic_load(&als->tenants);
         for (; tenant; tenant = tenant->next)
             if (atomic_load(&tenant->store))
-                add_stat(&stats, atomic_load(&tenant->store));
+                add_stat(&stats, tenant);
             else
                 stats.damaged += tenant->damage != ALS_OK;
     }

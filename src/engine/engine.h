@@ -14,6 +14,7 @@
 #include "base/own.h"
 #include "base/rand.h"
 #include "os/os.h"
+#include "registry/registry.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -22,10 +23,14 @@ enum { TENANT_BUCKETS = 1024, WRITERS_MAX = 64, TICK_MS = 50 };
 
 enum tenant_run { TENANT_IDLE, TENANT_QUEUED, TENANT_RUNNING, TENANT_RUNNING_AGAIN };
 
+struct settings;
+
 struct tenant {
     struct tenant *next_in_bucket, *next; // all tenants, newest first
     struct als *als;
     struct os_dir *dir;            // NULL before the store is made
+    struct settings *settings;     // these two before the store, for as long
+    struct registry *registry;     //
     _Atomic(struct store *) store; // NULL: nobody has appended yet
     err damage;                    // why the store cannot be opened, or ALS_OK
     struct als_why damage_why;
@@ -36,6 +41,10 @@ struct tenant {
     bool settle;
     als_position quiet_since; // the ticker's
     struct slot *used;        // answered in this turn; of the thread that takes it
+
+    struct snapshots *snapshots; // made before the store is published
+    struct saver *saver;         // the keeper's
+    atomic_bool keep;            // wants a turn of the keeper
 
     uint8_t name_len;
     char name[TENANT_BYTES_MAX + 1];
@@ -56,7 +65,8 @@ struct slot {             // an append with the memory it needs, reused
     void *context;
     size_t event_room, appended_room;
     struct als_appended *appended;
-    struct arena texts; // of the conditions
+    struct arena texts;    // of the conditions
+    struct arena checking; // of one payload that is checked by its schema
     struct rand random;
 };
 
@@ -79,6 +89,7 @@ struct als {
     struct os_dir *dir, *tenants_dir;
     struct os_file *lock_file;
     char ephemeral[64]; // the temporary directory, or empty
+    char *directory;    // the data directory, absolute; NULL when it could not be told
 
     struct lock tenants_lock; // LOCK_ENGINE: guards adding to the map, waits, making of stores
     _Atomic(struct tenant *) buckets[TENANT_BUCKETS];
@@ -92,6 +103,11 @@ struct als {
     pthread_t writers[WRITERS_MAX], ticker;
     uint32_t writer_count;
     bool ticker_started;
+
+    struct lock keeper_lock; // LOCK_KEEPER
+    struct signal keep;
+    bool keep_wanted, keeper_stopping, keeper_started;
+    pthread_t keeper;
 
     struct lock slots_lock; // LOCK_SLOTS
     struct slot *free_slots;
@@ -144,9 +160,60 @@ void tick_soon(struct als *als);
 void slots_free(struct als *als);
 void slots_give(struct tenant *tenant); // those that were answered in a turn go back to the pool
 
+// keeper.c: one thread for what can wait, turn by turn, tenant by tenant.
+err keeper_start(struct als *als, struct als_why *why);
+void keeper_stop(struct als *als);
+// The tenant wants a turn, soon. Any thread; locks below LOCK_KEEPER may be held.
+void keeper_wake(struct tenant *tenant);
+
+// snapshots.c
+err snapshots_begin(struct tenant *tenant, struct store *store, struct als_why *why);
+void snapshots_end(struct tenant *tenant);
+// A turn of the keeper: saves the folds that are due, cleans one file. Returns whether there is
+// more to do.
+bool snapshots_turn(struct tenant *tenant);
+// schemas.c
+// Opens the settings of a tenant whose directory is open, with what is folded from them.
+err schemas_open(struct tenant *tenant, struct als_why *why);
+void schemas_close(struct tenant *tenant);
+// The registry of a tenant that has a store, or NULL; or the tenant's damage.
+err schemas_of(struct als *als, als_str name, struct registry **ret_registry, struct als_why *why);
+
+// checking.c
+// The rules that an append of the tenant (which may be NULL) is to be checked by, or NULL. The
+// caller unrefs them.
+struct rules *checking_rules(const struct tenant *tenant);
+// Checks the payloads of one append, event by event; neighbours of one type are told together.
+struct checker {
+    const struct rules *rules; // NULL: nothing is checked
+    const struct als *als;
+    struct arena *arena;     // of one payload
+    const struct rule *rule; // of the type that is at hand; NULL: it is not checked
+    str type;
+    size_t valid;
+    uint64_t first_ns; // what the first one took
+};
+// What is known of a payload.
+struct checked {
+    enum als_json payload;
+    uint32_t schema_version; // that it has passed
+};
+// ALS_VALIDATION when the payload is refused. Fills in `checked` when there is a schema for it.
+err checker_take(struct checker *checker, const struct als_append *append,
+                 const struct als_draft *draft, struct checked *checked, struct als_why *why);
+void checker_end(const struct checker *checker, bool refused);
+
+// validation.c
+// What is wrong with a payload, in words.
+err validation_new(struct program *program, str subject, uint32_t version, str payload,
+                   struct als_validation **ret_validation, struct als_why *why);
+
 // read.c, state.c
 void pools_free(struct als *als);
 void states_free(struct als *als);
+// From the pool, for work inside a call; ended by als_state_close(). NULL: no memory.
+struct als_state *state_take(struct als *als);
+struct state *state_inside(struct als_state *state);
 
 // follow.c
 void whens_expire(struct als *als, uint64_t now_ns); // UINT64_MAX: all of them

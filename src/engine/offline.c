@@ -5,6 +5,7 @@
 
 #include "event/event.h"
 #include "index/index.h"
+#include "settings/settings.h"
 #include "wal/wal.h"
 
 #include <stdio.h>
@@ -129,6 +130,36 @@ static void verify_tenant(struct place *place, str directory, struct als_finding
     index_free(check.versions);
 }
 
+// The settings are a log of their own; what is wrong with the events is told first.
+static void verify_settings(struct place *place, str directory, struct als_finding *finding,
+                            struct wal_verdict *verdict, const char **log)
+{
+    struct wal_verdict found = {.file = {NULL, 0}};
+    struct als_why why = {""};
+    if (finding->code != ALS_OK)
+        return;
+    err code = place->os->dir_open(place->os, place->tenants, directory, false, &place->tenant,
+                                   &finding->why);
+    if (code == ALS_OK)
+        code = settings_verify(place->os, place->tenant, &found, &why);
+    if (code == ALS_OK)
+        code = code_of(&found);
+    leave_tenant(place);
+    finding->files += found.report.files;
+    finding->bytes += found.report.bytes;
+    if (code == ALS_OK)
+        return;
+    finding->code = code;
+    finding->why = why;
+    if (code == ALS_STORAGE)
+        err_explain(&finding->why, "%llu bytes of an unfinished write; opening cuts them off",
+                    (unsigned long long)found.report.torn_bytes);
+    memcpy(verdict->space, found.space, sizeof found.space);
+    verdict->file = (str){verdict->space, found.file.len};
+    verdict->offset = found.offset;
+    *log = "settings";
+}
+
 static bool verify_directory(void *context, const struct os_entry *entry)
 {
     struct verifying *verifying = context;
@@ -138,9 +169,11 @@ static bool verify_directory(void *context, const struct os_entry *entry)
         return true;
     struct als_finding finding = {.tenant = {name, len}};
     struct wal_verdict verdict = {.file = {NULL, 0}};
+    const char *log = "wal";
     verify_tenant(verifying->place, entry->name, &finding, &verdict);
+    verify_settings(verifying->place, entry->name, &finding, &verdict, &log);
     if (verdict.file.len) {
-        int path_len = snprintf(path, sizeof path, "tenants/%.*s/wal/%.*s", STR(entry->name),
+        int path_len = snprintf(path, sizeof path, "tenants/%.*s/%s/%.*s", STR(entry->name), log,
                                 STR(verdict.file));
         finding.file = str_first((str){path, sizeof path - 1}, (size_t)path_len);
         finding.offset = verdict.offset;

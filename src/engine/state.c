@@ -1,31 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of an entity: its events up to the bounds, folded. Folds are pooled with their memory.
+// The state of an entity: its events up to the bounds, folded, from a snapshot where one fits. What
+// folds is pooled with its memory.
 #include "engine/engine.h"
 
-#include "projection/projection.h"
-#include "query/query.h"
+#include "snapshot/snapshot.h"
 
 #include <stdlib.h>
-
-enum { STATE_BYTES_KEPT_MAX = 1 << 20 };
-#define STATE_BYTES_MAX MIB(256)
 
 struct als_state {
     struct als_state *next_free;
     struct als *als;
-    struct results *results;
-    struct fold *fold;
-    struct buf json;
+    struct state *state;
     struct als_state_view view;
 };
 
-static void state_free(struct als_state *state)
+static void als_state_free(struct als_state *state)
 {
-    if (!state)
-        return;
-    results_free(state->results);
-    fold_free(state->fold);
-    buf_deinit(&state->json);
+    state_free(state->state);
     free(state);
 }
 
@@ -34,11 +25,11 @@ void states_free(struct als *als)
     while (als->free_states) {
         struct als_state *state = als->free_states;
         als->free_states = state->next_free;
-        state_free(state);
+        als_state_free(state);
     }
 }
 
-static struct als_state *state_take(struct als *als)
+struct als_state *state_take(struct als *als)
 {
     lock_take(&als->pool_lock);
     struct als_state *state = als->free_states;
@@ -51,24 +42,23 @@ static struct als_state *state_take(struct als *als)
     if (!state)
         return NULL;
     state->als = als;
-    buf_init(&state->json, STATE_BYTES_MAX);
-    state->results = results_new();
-    state->fold = fold_new();
-    if (state->results && state->fold)
+    state->state = state_new();
+    if (state->state)
         return state;
-    state_free(state);
+    free(state);
     return NULL;
+}
+
+struct state *state_inside(struct als_state *state)
+{
+    return state->state;
 }
 
 void als_state_close(struct als_state *state)
 {
     if (!state)
         return;
-    results_close(state->results);
-    fold_reset(state->fold);
-    buf_reset(&state->json);
-    if (state->json.capacity > STATE_BYTES_KEPT_MAX)
-        buf_deinit(&state->json);
+    state_reset(state->state);
     lock_take(&state->als->pool_lock);
     state->next_free = state->als->free_states;
     state->als->free_states = state;
@@ -76,20 +66,16 @@ void als_state_close(struct als_state *state)
 }
 AUTO_WITH(als_state, als_state_close)
 
-static err fold_all(struct als_state *state, als_version at_version, struct als_why *why)
+static struct als_state_view view_of(const struct state *state, als_position as_of)
 {
-    struct als_event event;
-    for (results_next(state->results, &event); event.position;
-         results_next(state->results, &event)) {
-        if (at_version && event.version > at_version)
-            break;
-        TRY(fold_apply(state->fold, event.payload, why));
-        state->view.event_count++;
-        state->view.version = event.version;
-        state->view.position = event.position;
-        state->view.last_updated_us = event.timestamp_us;
-    }
-    return ALS_OK;
+    const struct folded *folded = state_folded(state);
+    als_position pinned = state_pinned(state);
+    return (struct als_state_view){.json = state_json(state),
+                                   .event_count = folded->event_count,
+                                   .version = folded->version,
+                                   .position = folded->position,
+                                   .last_updated_us = folded->as_of_us,
+                                   .as_of = as_of && as_of < pinned ? as_of : pinned};
 }
 
 enum als_err als_state_open(struct als *als, const struct als_state_query *query,
@@ -99,29 +85,22 @@ enum als_err als_state_open(struct als *als, const struct als_state_query *query
     CHECK_SIZED(query, "query", why);
     if (!ret_state)
         return FAIL(why, ALS_INVALID_INPUT, "ret_state is NULL");
+    struct tenant *tenant;
     struct store *store;
+    TRY(tenant_find(als, query->tenant, &tenant, why));
     TRY(tenant_store(als, query->tenant, &store, why));
     AUTO(als_state) state = state_take(als);
     if (!state)
         return FAIL(why, ALS_NO_MEMORY, "the state cannot be folded");
-    struct query events = {.by_entity = true,
-                           .entity = query->entity,
-                           .since_us = INT64_MIN,
-                           .until_us = query->as_of_us,
-                           .up_to = query->as_of ? query->as_of : UINT64_MAX,
-                           .limit = UINT64_MAX};
-    TRY(results_open(state->results, store, &events, why));
-    state->view = (struct als_state_view){.as_of = results_position(state->results)};
-    if (query->as_of && query->as_of < state->view.as_of)
-        state->view.as_of = query->as_of;
-    TRY(fold_all(state, query->at_version, why));
+    struct state_bounds bounds = {.entity = query->entity,
+                                  .as_of_us = query->as_of_us,
+                                  .as_of = query->as_of,
+                                  .at_version = query->at_version};
+    struct snapshots *snapshots = store ? tenant->snapshots : NULL;
+    TRY(state_fold(state->state, snapshots, store, &bounds, why));
+    state->view = view_of(state->state, query->as_of);
     if (state->view.event_count == 0)
         return FAIL(why, ALS_ENTITY_NOT_FOUND, "%.*s", STR(query->entity));
-    fold_print(state->fold, &state->json);
-    if (buf_failed(&state->json))
-        return FAIL(why, ALS_TOO_LARGE, "the state is larger than %llu bytes",
-                    (unsigned long long)STATE_BYTES_MAX);
-    state->view.json = buf_str(&state->json);
     *ret_state = MOVE(state);
     return ALS_OK;
 }

@@ -111,10 +111,17 @@ static err open_store(struct tenant *tenant, struct als_why *why)
     if (!tenant->dir)
         TRY(als->os->dir_open(als->os, als->tenants_dir, tenant_directory(name, space), true,
                               &tenant->dir, why));
+    TRY(schemas_open(tenant, why));
     struct store_report report;
     struct store *store;
     TRY(store_open(als->os, tenant->dir, options, &report, &store, why));
+    err code = snapshots_begin(tenant, store, why);
+    if (code != ALS_OK) {
+        store_close(store);
+        return code;
+    }
     atomic_store(&tenant->store, store);
+    keeper_wake(tenant);
     if (report.torn_bytes)
         notice(als, ALS_NOTICE_TORN_END, name, report.torn_bytes,
                "a crash had left an unfinished write at the end of the log; it was cut off, "
@@ -240,8 +247,10 @@ void tenants_close(struct als *als)
 {
     for (struct tenant *tenant = atomic_load(&als->tenants); tenant;) {
         struct tenant *next = tenant->next;
+        snapshots_end(tenant);
         store_close(atomic_load(&tenant->store));
         slots_give(tenant);
+        schemas_close(tenant);
         if (tenant->dir)
             als->os->dir_close(tenant->dir);
         free(tenant);

@@ -104,6 +104,9 @@ static void peer_hung_up(struct watch *watch, uint32_t events)
     (void)events;
     struct peer *peer = OWNER_OF(watch, struct peer, hangup);
     peer->half_closed = true;
+    struct http_request *heeded = MOVE(peer->heeded);
+    if (heeded)
+        heeded->hung(peer->loop->server->options.context, heeded);
     if (peer->waiting)
         stream_cut(peer->waiting);
     peer->hung = true;

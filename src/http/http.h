@@ -118,6 +118,13 @@ void http_answer(struct http_request *request, struct http_answer answer);
 // and the formatting of the answer happens beside its connection.
 void http_continue(struct http_request *request, http_serve *serve);
 
+// `hung` is called on the request's loop, at most once, if the client closes its side before the
+// answer is complete (or just then): what is computed for it may be given up. The request must
+// still be answered. On the loop; does nothing when the client has closed its side already, since
+// that is how some say that their request is complete.
+void http_on_hangup(struct http_request *request,
+                    void (*hung)(void *context, struct http_request *request));
+
 // ---- Answers without a length, pulled as fast as the client reads.
 
 enum http_pull {

@@ -529,3 +529,16 @@ TEST(http_drops_a_body_that_is_too_slow_but_not_one_that_is_slow)
     CHECK_STR(S("125 bytes"), body_of(&answer));
     CHECK(rig_reaches(&rig->done_count, 2));
 }
+
+TEST(http_tells_whoever_waits_that_the_client_has_gone)
+{
+    AUTO(rig) rig = rig_start(NULL);
+    int leaving = rig_connect(rig);
+    rig_send(leaving, S("POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"));
+    CHECK(rig_reaches(&rig->held_count, 1));
+    CHECK_EQUAL(0, atomic_load(&rig->hung_count));
+    close(leaving);
+    CHECK(rig_reaches(&rig->hung_count, 1));
+    atomic_store(&rig->released, true);
+    CHECK(rig_reaches(&rig->done_count, 1));
+}

@@ -24,6 +24,7 @@ struct peer { // one connection, or the WebSocket that it became
     struct peer *next_hung;       // in the loop's list
     bool hung;                    // it is there
     bool half_closed;             // by the client
+    struct http_request *heeded;  // wants to know when the client has closed its side
     struct http_request *waiting; // its stream has no news, so nobody looks at the socket
     struct loop *loop;            // where it is to be served
     int fd;

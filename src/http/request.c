@@ -352,6 +352,8 @@ void request_completed(void *context, struct MHD_Connection *connection, void **
     if (!request)
         return;
     request->peer->due_ns = now_ns() + request->loop->server->options.idle_s_max * NS_PER_S;
+    if (request->peer->heeded == request)
+        request->peer->heeded = NULL;
     if (!request->begun) {
         request_give(request); // the head never came, or the daemon refused it
         return;
@@ -363,6 +365,15 @@ void request_completed(void *context, struct MHD_Connection *connection, void **
         request->owed && atomic_compare_exchange_strong(&request->stage, &expected, STAGE_WAITING);
     if (!request->dead)
         request_end(request);
+}
+
+void http_on_hangup(struct http_request *request,
+                    void (*hung)(void *context, struct http_request *request))
+{
+    if (!request->peer || request->peer->half_closed)
+        return;
+    request->hung = hung;
+    request->peer->heeded = request;
 }
 
 // ---- Stopping.

@@ -38,7 +38,8 @@ struct http_request {
 
     _Atomic enum stage stage;
     struct letter told;
-    http_serve *go_on; // from http_continue()
+    void (*hung)(void *context, struct http_request *request); // of peer->heeded
+    http_serve *go_on;                                         // from http_continue()
     struct MHD_Response *response;
     int status;
 

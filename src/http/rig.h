@@ -19,6 +19,7 @@ struct rig {
     _Atomic int socket_closed_count;
     _Atomic int held_count; // requests to /held, which are answered when `released`
     _Atomic bool released;
+    _Atomic int hung_count; // of those whose clients went away meanwhile
 };
 
 // `change` may alter the options; NULL leaves them.

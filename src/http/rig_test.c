@@ -201,12 +201,20 @@ static void head(void *context, struct http_request *request)
     }
 }
 
+static void hung(void *context, struct http_request *request)
+{
+    struct rig *rig = context;
+    (void)request; // is answered by the worker all the same
+    atomic_fetch_add(&rig->hung_count, 1);
+}
+
 static void whole(void *context, struct http_request *request)
 {
     struct rig *rig = context;
     str path = http_path(request);
     if (str_equal(path, S("/later")) || str_equal(path, S("/continue")) ||
         str_equal(path, S("/held"))) {
+        http_on_hangup(request, hung);
         post(rig->worker, request);
     } else if (str_equal(path, S("/numbers")) || str_equal(path, S("/wait")) ||
                str_equal(path, S("/abort"))) {

@@ -110,6 +110,28 @@ bool json_to_u64(str number, uint64_t *ret_value);
 // Correctly rounded; overflow gives an infinity.
 double json_to_double(str number);
 
+// A number without rounding: 0.d1d2d3... * 10^(point + exponent). The digits from the first to the
+// last that is not 0 are in the text, and the decimal point may be among them.
+struct json_decimal {
+    bool negative;
+    const char *first, *end; // equal: zero
+    int64_t point;
+    str exponent; // its digits, without sign and leading zeros; there may be any number of them
+    bool exponent_negative;
+};
+struct json_decimal json_decimal_read(str number);
+// By value: <0, 0, >0.
+int json_decimal_compare(const struct json_decimal *a, const struct json_decimal *b);
+// The exponent of a less that of b: exact up to 10^15, beyond it at least has the sign and is
+// larger.
+int64_t json_exponent_difference(const struct json_decimal *a, const struct json_decimal *b);
+// The digit at `*at`, which moves behind it; '0' behind the last.
+static inline char json_next_digit(const char **at, const char *end)
+{
+    *at += *at < end && **at == '.';
+    return *at < end ? *(*at)++ : '0';
+}
+
 // Copies a checked value without its insignificant white space; `target` has room for value.len
 // bytes and may be value.ptr itself. Returns the length. A value whose node is not `spaced` has
 // none.

@@ -19,22 +19,12 @@ enum {
 // Past this a double is an infinity or zero: no text is long enough to bring an exponent back.
 static const int64_t EXPONENT_MAX = INT64_C(100000000000);
 
-// The value is 0.d1d2d3... * 10^(point + exponent): d1 is the first digit that is not 0, at
-// `first`; the digits end before `end` and a decimal point may be among them.
-struct decimal {
-    bool negative;
-    const char *first, *end; // equal: zero
-    int64_t point;
-    str exponent; // its digits, without sign and leading zeros
-    bool exponent_negative;
-};
-
 static bool is_digit(char c)
 {
     return (unsigned char)(c - '0') < 10;
 }
 
-static struct decimal read_exponent(struct decimal decimal, str rest)
+static struct json_decimal read_exponent(struct json_decimal decimal, str rest)
 {
     if (rest.len == 0)
         return decimal;
@@ -48,9 +38,9 @@ static struct decimal read_exponent(struct decimal decimal, str rest)
     return decimal;
 }
 
-static struct decimal read_decimal(str number)
+struct json_decimal json_decimal_read(str number)
 {
-    struct decimal decimal = {.negative = *number.ptr == '-'};
+    struct json_decimal decimal = {.negative = *number.ptr == '-'};
     const char *at = number.ptr + decimal.negative, *end = number.ptr + number.len;
     bool behind_point = false;
     for (; at < end && (*at == '0' || *at == '.'); at++) {
@@ -67,26 +57,22 @@ static struct decimal read_decimal(str number)
     return read_exponent(decimal, (str){at, (size_t)(end - at)});
 }
 
-// The next digit, or '0' behind the last.
-static char next_digit(const char **at, const char *end)
-{
-    *at += *at < end && **at == '.';
-    return *at < end ? *(*at)++ : '0';
-}
-
-static bool same_digits(const struct decimal *a, const struct decimal *b)
+// By the digits alone, which is by value where the first ones stand at the same place.
+static int compare_digits(const struct json_decimal *a, const struct json_decimal *b)
 {
     const char *at = a->first, *other = b->first;
-    while (at < a->end || other < b->end)
-        if (next_digit(&at, a->end) != next_digit(&other, b->end))
-            return false;
-    return true;
+    while (at < a->end || other < b->end) {
+        char digit = json_next_digit(&at, a->end), other_digit = json_next_digit(&other, b->end);
+        if (digit != other_digit)
+            return digit < other_digit ? -1 : 1;
+    }
+    return 0;
 }
 
-// The exponent of a less that of b, digit by digit from the highest. What has grown past a bound
-// never comes back: each further digit multiplies by ten and changes by at most eighteen. So it is
-// exact wherever it is small, and large wherever it is large.
-static int64_t exponent_difference(const struct decimal *a, const struct decimal *b)
+// Digit by digit from the highest. What has grown past a bound never comes back: each further digit
+// multiplies by ten and changes by at most eighteen. So it is exact wherever it is small, and large
+// wherever it is large.
+int64_t json_exponent_difference(const struct json_decimal *a, const struct json_decimal *b)
 {
     static const int64_t bound = INT64_C(1000000000000000);
     size_t len = a->exponent.len > b->exponent.len ? a->exponent.len : b->exponent.len;
@@ -106,12 +92,22 @@ static int64_t exponent_difference(const struct decimal *a, const struct decimal
 
 bool json_number_equal(str a, str b)
 {
-    struct decimal x = read_decimal(a), y = read_decimal(b);
+    struct json_decimal x = json_decimal_read(a), y = json_decimal_read(b);
     bool zero = x.first == x.end, other_zero = y.first == y.end;
     if (zero || other_zero)
         return zero && other_zero;
-    return x.negative == y.negative && exponent_difference(&x, &y) == y.point - x.point &&
-           same_digits(&x, &y);
+    return x.negative == y.negative && json_exponent_difference(&x, &y) == y.point - x.point &&
+           compare_digits(&x, &y) == 0;
+}
+
+int json_decimal_compare(const struct json_decimal *a, const struct json_decimal *b)
+{
+    int sign = a->first == a->end ? 0 : a->negative ? -1 : 1;
+    int other_sign = b->first == b->end ? 0 : b->negative ? -1 : 1;
+    if (sign != other_sign || sign == 0)
+        return (sign > other_sign) - (sign < other_sign);
+    int64_t places = json_exponent_difference(a, b) + a->point - b->point;
+    return places ? (places < 0 ? -sign : sign) : sign * compare_digits(a, b);
 }
 
 bool json_to_i64(str number, int64_t *ret_value)
@@ -128,7 +124,7 @@ bool json_to_u64(str number, uint64_t *ret_value)
     return str_to_u64(number, ret_value);
 }
 
-static int64_t capped_exponent(const struct decimal *decimal)
+static int64_t capped_exponent(const struct json_decimal *decimal)
 {
     int64_t value = 0;
     for (size_t i = 0; i < decimal->exponent.len && value < EXPONENT_MAX; i++)
@@ -154,13 +150,13 @@ double json_to_double(str number)
     static const double powers[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    struct decimal decimal = read_decimal(number);
+    struct json_decimal decimal = json_decimal_read(number);
     char digits[DIGITS_MAX + 1];
     size_t len = 0;
     int64_t whole = 0;
     const char *at = decimal.first;
     while (at < decimal.end && len < DIGITS_MAX) {
-        digits[len++] = next_digit(&at, decimal.end);
+        digits[len++] = json_next_digit(&at, decimal.end);
         if (len <= EXACT_DIGITS)
             whole = whole * 10 + (digits[len - 1] - '0');
     }

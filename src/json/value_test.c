@@ -47,6 +47,37 @@ TEST(json_integers_are_taken_only_when_they_are_and_fit)
     CHECK(!json_to_u64(S("1.0"), &u) && !json_to_u64(S("1e2"), &u) && !json_to_i64(S("1e2"), &i));
 }
 
+TEST(json_decimals_are_ordered_by_value_whatever_their_spelling_and_size)
+{
+    // Each is less than the next; those joined by '=' are equal.
+    static const char *const rows[][2] = {
+        {"-1e99999999999999999999999", "-10e99999999999999999999998"},
+        {"-1e400", "-10e399"},
+        {"-12.50", "-125e-1"},
+        {"-12.4999999999999999999999", "-12.4999999999999999999999"},
+        {"-1e-400", "-0.1e-399"},
+        {"0", "-0.0e5"},
+        {"1e-99999999999999999999999", "0.1e-99999999999999999999998"},
+        {"0.1", "1e-1"},
+        {"0.10000000000000000000000000000000001", "1000000000000000000000000000000000.1e-34"},
+        {"9007199254740992", "9007199254740992.0"},
+        {"9007199254740993", "9.007199254740993E+15"},
+        {"99999999999999999999", "99999999999999999999"},
+        {"1e20", "100000000000000000000"},
+        {"1e99999999999999999999999", "100e99999999999999999999997"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct json_decimal a = json_decimal_read(str_of(rows[i][0]));
+        struct json_decimal same = json_decimal_read(str_of(rows[i][1]));
+        CHECK_EQUAL(0, json_decimal_compare(&a, &same));
+        for (size_t k = i + 1; k < COUNT_OF(rows); k++) {
+            struct json_decimal b = json_decimal_read(str_of(rows[k][1]));
+            CHECK(json_decimal_compare(&a, &b) < 0);
+            CHECK(json_decimal_compare(&b, &a) > 0);
+        }
+    }
+}
+
 TEST(json_doubles_are_rounded_like_strtod)
 {
     static const char *const texts[] = {

@@ -28,6 +28,7 @@ struct segment_facts {
     uint64_t raw_bytes;                          // of the names and texts of all rows
     uint64_t generation;                         // as the writer was told
     uint8_t identity[16];                        // random; what stands beside the file repeats it
+    str tenant; // as the writer was told; lives as long as the segment, or the writer
 };
 
 // ---- Writing
@@ -42,10 +43,11 @@ struct segment_write_options {
 
 // Makes the file `name` in `dir`, which must not exist. The caller gives it its real name when it
 // is finished, or unlinks it when anything failed.
-err segment_writer_open(KEEPS struct os *os, KEEPS struct os_dir *dir, str name,
+err segment_writer_open(KEEPS struct os *os, struct os_dir *dir, str name,
                         struct segment_write_options options, struct segment_writer **ret_writer,
                         struct als_why *why);
-// Adds a row; positions go up. After a failure the file is of no use.
+// Adds a row; positions go up (asserted, as are the limits of names and texts). Allocates nothing
+// but what grows with the longest rows seen. After a failure the file is of no use.
 err segment_writer_add(struct segment_writer *writer, const struct als_event *event,
                        struct als_why *why);
 // Writes what is left and the footer and syncs the file (not its directory). At least one row.
@@ -83,7 +85,8 @@ struct segment_reader *segment_reader_new(void); // NULL: no memory
 void segment_reader_free(struct segment_reader *reader);
 AUTO_WITH(segment_reader, segment_reader_free)
 
-// All of row `row` (0 is the first). The slices live until the reader's next call. The tenant is
+// All of row `row` (0 is the first). A page that is not in the cache is decoded into memory of its
+// own; warm reads allocate nothing. The slices live until the reader's next call. The tenant is
 // left alone. ALS_CORRUPT when a page's checksum, an encoding or the row's hash is wrong.
 err segment_read(struct segment_reader *reader, struct segment *segment, uint32_t row,
                  struct als_event *ret_event, struct als_why *why);
@@ -134,7 +137,9 @@ void segment_scan_begin(struct segment_scan *scan, struct segment *segment, unsi
                         uint32_t row);
 // Skips row groups whose timestamps all lie outside the bounds.
 void segment_scan_bound_time(struct segment_scan *scan, int64_t since_us, int64_t until_us);
-// The next block; its memory lives until the next call.
+// The next block; its memory lives until the next call. The checksum of every page is checked; that
+// rows are what their hashes say is not (segment_verify, segment_read). Allocates only while it
+// meets larger pages than before.
 err segment_scan_next(struct segment_scan *scan, struct segment_block *ret_block,
                       struct als_why *why);
 
@@ -146,3 +151,12 @@ err segment_row_of(struct segment *segment, als_position position, uint32_t *ret
 // NULL; it sees every event.
 typedef err segment_each(void *context, const struct als_event *event, struct als_why *why);
 err segment_verify(struct segment *segment, segment_each *each, void *context, struct als_why *why);
+
+// ---- Files of other programs
+
+// Gives every row of a Parquet file that another program wrote with the columns of a segment, by
+// name and in any order; docs/formats/segment.md, "Files of others", says what is understood.
+// ALS_UNSUPPORTED for what is not, ALS_CORRUPT for damage and for rows that cannot be events. A
+// file of ours is read, too, but segment_verify() is what checks all of it.
+err segment_import(struct os *os, struct os_dir *dir, str name, segment_each *each, void *context,
+                   struct als_why *why);

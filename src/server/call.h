@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/lock.h"
+#include "metrics/metrics.h"
 #include "server/route.h"
 #include "server/server.h"
 
@@ -12,11 +13,12 @@
 #include <stdatomic.h>
 
 struct http_request;
+struct config;
 struct http_server;
-struct metrics;
 struct os;
 struct sse;
 struct waiter;
+struct sql_pool;
 
 enum reached { REACHED, REACHED_TOO_LATE, REACHED_END };
 
@@ -31,6 +33,7 @@ struct server {
     uint64_t batch_events_max;
     uint32_t sockets_max;
     uint32_t stop_ms_max;
+    struct sql_pool *sql; // NULL: no SQL
 
     struct lock lock; // guards the next four; requests are woken under it
     struct sse *sse_first;
@@ -68,7 +71,16 @@ uint64_t call_age_ns(const struct call *call);
 // NULL when the request's arena is full.
 void *call_state_new(struct call *call, size_t size);
 
+// Adds to a counter what is new since the last exposition; several may run at once.
+void server_catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
+                     uint64_t now);
+
 // Wakes the event streams that owe their client a sign of life.
 void sse_turn(struct server *server);
+// The processes that answer SQL; none are started before there is a query.
+err sql_start(struct server *server, const struct config *config, struct als_why *why);
+void sql_refresh(struct server *server); // their metrics
+void sql_cancel(struct server *server);  // queries under way end; no more are taken
+void sql_stop(struct server *server);
 // Answers the reads that wait for a position; further ones are refused.
 void reading_stop(struct server *server);

@@ -5,10 +5,11 @@
 
 #include "base/time.h"
 #include "base/uuid.h"
+#include "json/json.h"
 
 enum {
-    // Keys, punctuation, an id, two times and two numbers of at most 20 digits.
-    FIXED_BYTES_MAX = 256 + UUID_TEXT_LEN + 2 * TIME_TEXT_MAX + 2 * 20,
+    // Keys, punctuation, an id, two times and three numbers of at most 20 digits.
+    FIXED_BYTES_MAX = 288 + UUID_TEXT_LEN + 2 * TIME_TEXT_MAX + 3 * 20,
     ESCAPED_BYTES_MAX = 6, // of one byte: \u001f
 };
 
@@ -108,8 +109,30 @@ void event_json_put(struct buf *buf, const struct als_event *event)
     at = put_number(at, event->position);
     at = put(at, S(",\"recorded_at\":"));
     at = put_time(at, event->recorded_us);
+    if (event->schema_version) {
+        at = put(at, S(",\"schema_version\":"));
+        at = put_number(at, event->schema_version);
+    }
     *at++ = '}';
     buf_grew(buf, (size_t)(at - start));
+}
+
+void event_json_put_upcast(struct buf *buf, const struct als_event *event,
+                           const struct als_upcast *upcast)
+{
+    struct als_event shaped = *event;
+    shaped.payload = upcast->payload;
+    shaped.schema_version = upcast->schema_version;
+    event_json_put(buf, &shaped);
+    if (buf_failed(buf) || (!upcast->from && !upcast->error.len))
+        return;
+    buf->len--; // the bracket
+    struct json_writer writer = {.buf = buf, .comma = true};
+    if (upcast->from)
+        json_field_u64(&writer, S("upcast_from"), upcast->from);
+    if (upcast->error.len)
+        json_field_string(&writer, S("upcast_error"), upcast->error);
+    buf_put_char(buf, '}');
 }
 
 void event_json_put_history(struct buf *buf, const struct als_event *event)

@@ -15,6 +15,7 @@
 #include "metrics/metrics.h"
 #include "server/draft.h"
 #include "server/reply.h"
+#include "server/schema_call.h"
 #include "server/tenant.h"
 #include "json/json.h"
 
@@ -193,6 +194,22 @@ static void refuse(struct call *call, err code, const struct flaw *flaw)
     reply_flaw(call, code, flaw);
 }
 
+// A payload that its schema refuses: which one, and all that is wrong with it.
+static void refuse_payload(struct call *call, const struct append_request *request, size_t index,
+                           const struct als_validation *validation, const struct flaw *flaw)
+{
+    char field[48];
+    int len = request->batch ? snprintf(field, sizeof field, "events[%zu].payload", index)
+                             : snprintf(field, sizeof field, "payload");
+    metrics_add(call->server->metrics, METRIC_ingestion_errors_total, 1, NULL);
+    struct json_writer writer = reply_error_begin(call, ALS_VALIDATION, flaw->why.text);
+    json_field_string(&writer, S("field"), (str){field, (size_t)len});
+    json_field_u64(&writer, S("index"), index);
+    json_field_string(&writer, S("subject"), als_validation_view(validation).subject);
+    validation_put(&writer, validation);
+    reply_error_end(call, &writer, ALS_VALIDATION);
+}
+
 // Which field of a draft the engine means, from what is left when the names are right.
 static str blamed_field(const struct als_draft *draft, err code, uint64_t *ret_limit)
 {
@@ -240,12 +257,19 @@ static void append(struct call *call, struct append_request *request, str tenant
     append.condition_count = request->list.condition_count;
     append.hold = http_alone(call->request);
     struct als *als = call->server->als;
+    struct als_validation *validation = NULL;
+    append.ret_validation = &validation;
     call->then = answer_append;
     size_t index = SIZE_MAX;
     err code = als_append(als, &append, done, call, &index, &flaw.why);
     if (code == ALS_OK) { // nothing of the request may be touched here any more
         if (append.hold)
             (void)als_turn(als);
+        return;
+    }
+    if (validation) {
+        refuse_payload(call, request, index, validation, &flaw);
+        als_validation_close(validation);
         return;
     }
     if (index < request->list.count &&

@@ -8,6 +8,7 @@
 #include "server/reading.h"
 #include "server/reply.h"
 #include "server/rows.h"
+#include "server/shape.h"
 #include "json/json.h"
 
 #include <strings.h>
@@ -16,7 +17,20 @@ struct events_request {
     struct reading reading;
     struct filter filter;
     als_id id;
+    uint32_t schema_version; // the shape that payloads are wanted in; 0: as they were stored
 };
+
+// False when it cannot be had, which has been answered. NULL is given when none is wanted.
+static bool open_upcaster(struct call *call, const struct events_request *request,
+                          struct als_upcaster **ret_upcaster)
+{
+    struct als_why why = {""};
+    err code = shape_open(call->server->als, request->reading.tenant, request->schema_version,
+                          ret_upcaster, &why);
+    if (code)
+        reply_error(call, code, &why);
+    return code == ALS_OK;
+}
 
 static bool wants_lines(struct call *call)
 {
@@ -44,10 +58,16 @@ static void answer_query(struct call *call)
     const struct events_request *request = call->state;
     struct als_query query = request->filter.query;
     query.tenant = request->reading.tenant;
-    struct rows *rows = rows_open(call, query);
-    if (!rows)
+    struct als_upcaster *upcaster;
+    if (!open_upcaster(call, request, &upcaster))
         return;
+    struct rows *rows = rows_open(call, query);
+    if (!rows) {
+        als_upcaster_close(upcaster);
+        return;
+    }
     rows->put = event_json_put;
+    rows->upcaster = upcaster;
     rows->metered = true;
     rows->lines = wants_lines(call);
     if (rows->lines)
@@ -67,6 +87,8 @@ static void begin_query(struct call *call, str entity)
     if (!request || !reading_begin(call, &request->reading, &flaw))
         return;
     err code = filter_read(&request->reading.params, &request->filter, &flaw);
+    if (code == ALS_OK)
+        code = shape_read(&request->reading.params, &request->schema_version, &flaw);
     if (code) {
         reply_flaw(call, code, &flaw);
         return;
@@ -86,14 +108,22 @@ void entity_events(struct call *call)
     begin_query(call, call->match.parameters[0]);
 }
 
-// Answers 404 unless `event` is there.
 static void answer_with_event(struct call *call, const struct als_event *event)
 {
-    if (event->position) {
-        event_json_put(http_out(call->request), event);
-        reply_json(call, 200);
+    struct als_why why = {""};
+    struct als_upcaster *upcaster;
+    if (!open_upcaster(call, call->state, &upcaster))
         return;
-    }
+    err code = shape_put(upcaster, event, http_out(call->request), &why);
+    if (code)
+        reply_error(call, code, &why);
+    else
+        reply_json(call, 200);
+    als_upcaster_close(upcaster);
+}
+
+static void answer_without_event(struct call *call)
+{
     struct als_why why;
     err_explain(&why, "%.*s", STR(call->match.parameters[0]));
     reply_error(call, ALS_EVENT_NOT_FOUND, &why);
@@ -113,8 +143,10 @@ static void answer_event(struct call *call)
         code = als_cursor_next(cursor, &event, &why);
     if (code)
         reply_error(call, code, &why);
-    else
+    else if (event.position)
         answer_with_event(call, &event);
+    else
+        answer_without_event(call);
     als_cursor_close(cursor);
 }
 
@@ -131,5 +163,9 @@ void event_show(struct call *call)
     }
     if (!reading_begin(call, &request->reading, &flaw))
         return;
-    reading_wait(call, &request->reading, answer_event);
+    err code = shape_read(&request->reading.params, &request->schema_version, &flaw);
+    if (code)
+        reply_flaw(call, code, &flaw);
+    else
+        reading_wait(call, &request->reading, answer_event);
 }

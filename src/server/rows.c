@@ -5,6 +5,7 @@
 #include "http/http.h"
 #include "metrics/metrics.h"
 #include "server/reply.h"
+#include "server/shape.h"
 
 struct rows *rows_open(struct call *call, struct als_query query)
 {
@@ -50,6 +51,16 @@ static void rows_close(void *context)
         metrics_observe_ns(metrics, METRIC_query_duration_seconds, call_age_ns(rows->call), &type);
     }
     als_cursor_close(rows->cursor);
+    als_upcaster_close(rows->upcaster);
+}
+
+static err put_row(struct rows *rows, struct buf *buf, const struct als_event *event,
+                   struct als_why *why)
+{
+    if (rows->upcaster)
+        return shape_put(rows->upcaster, event, buf, why);
+    rows->put(buf, event);
+    return ALS_OK;
 }
 
 // Adds events until the chunk is full. *ret_more is false when the answer is complete.
@@ -67,7 +78,7 @@ static err fill(struct rows *rows, struct buf *buf, bool *ret_more, struct als_w
         }
         if (rows->count && !rows->lines)
             buf_put_char(buf, ',');
-        rows->put(buf, &event);
+        TRY(put_row(rows, buf, &event, why));
         if (rows->lines)
             buf_put_char(buf, '\n');
         rows->count++;

@@ -17,6 +17,7 @@ struct rows {
     struct call *call;
     struct als_cursor *cursor;
     void (*put)(struct buf *buf, const struct als_event *event);
+    struct als_upcaster *upcaster; // events are put as it gives them; NULL: by `put`. Closed here
     // Ends the answer, from what was counted. NULL: nothing.
     void (*put_tail)(const struct rows *rows, struct buf *buf);
     void *context;  // of put_tail

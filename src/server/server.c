@@ -40,6 +40,8 @@ static struct words words_for(enum als_notice_kind kind)
         return (struct words){LOG_ERROR, "storage full"};
     case ALS_NOTICE_RECOVERED:
         return (struct words){LOG_INFO, "tenant opened"};
+    case ALS_NOTICE_SNAPSHOT_FAILED:
+        return (struct words){LOG_WARN, "snapshot not saved"};
     case ALS_NOTICE_DAMAGED:
         return (struct words){LOG_ERROR, "tenant damaged"};
     }
@@ -64,8 +66,29 @@ static void synced(void *context, uint64_t duration_ns, size_t appends)
     metrics_observe_ns(server->metrics, METRIC_wal_sync_duration_seconds, duration_ns, NULL);
 }
 
+static void snapshot_made(void *context, uint64_t duration_ns)
+{
+    struct server *server = context;
+    metrics_add(server->metrics, METRIC_snapshots_created_total, 1, NULL);
+    metrics_observe_ns(server->metrics, METRIC_snapshot_creation_duration_seconds, duration_ns,
+                       NULL);
+}
+
+static void validated(void *context, als_str subject, size_t valid, size_t invalid,
+                      uint64_t duration_ns)
+{
+    struct server *server = context;
+    str passed[] = {S("valid"), subject}, refused[] = {S("invalid"), subject};
+    if (valid)
+        metrics_add(server->metrics, METRIC_schema_validations_total, valid, passed);
+    if (invalid)
+        metrics_add(server->metrics, METRIC_schema_validations_total, invalid, refused);
+    metrics_observe_ns(server->metrics, METRIC_schema_validation_duration_seconds, duration_ns,
+                       NULL);
+}
+
 // Adds to a counter what is new since the last exposition; several may run at once.
-static void catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
+void server_catch_up(struct metrics *metrics, enum metric metric, _Atomic uint64_t *seen,
                      uint64_t now)
 {
     uint64_t before = atomic_load(seen);
@@ -84,19 +107,22 @@ static void refresh(void *context, struct metrics *metrics)
         metrics_set(metrics, METRIC_storage_entities_total, (double)stats.entities);
         metrics_set(metrics, METRIC_storage_size_bytes, (double)stats.wal_bytes);
         metrics_set(metrics, METRIC_storage_failed, (double)stats.failed);
+        metrics_set(metrics, METRIC_snapshots_total, (double)stats.snapshots);
         metrics_set(metrics, METRIC_tenants_open, (double)stats.tenants);
         metrics_set(metrics, METRIC_tenants_damaged, (double)stats.damaged);
         metrics_set(metrics, METRIC_wal_segments_total, (double)stats.wal_files);
     }
+    sql_refresh(server);
     struct http_server *http = atomic_load(&server->http);
     if (!http)
         return;
     struct http_socket_stat sockets = http_socket_stat(http);
     metrics_set(metrics, METRIC_websocket_connections_active, (double)sockets.open);
-    catch_up(metrics, METRIC_websocket_connections_total, &server->seen_opened,
-             sockets.opened_total);
-    catch_up(metrics, METRIC_websocket_messages_sent, &server->seen_sent, sockets.messages_sent);
-    catch_up(metrics, METRIC_websocket_errors_total, &server->seen_errors, sockets.errors);
+    server_catch_up(metrics, METRIC_websocket_connections_total, &server->seen_opened,
+                    sockets.opened_total);
+    server_catch_up(metrics, METRIC_websocket_messages_sent, &server->seen_sent,
+                    sockets.messages_sent);
+    server_catch_up(metrics, METRIC_websocket_errors_total, &server->seen_errors, sockets.errors);
 }
 
 // That it was meant has been checked; it is still said.
@@ -133,7 +159,14 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.wal_file_bytes = config->wal_file_bytes;
     options.notice = notice;
     options.synced = synced;
+    options.validated = validated;
+    options.schemas_strict = config->schemas_strict;
     options.context = server;
+    options.no_auto_snapshot = !config->auto_snapshot_on;
+    options.snapshot_events = (uint32_t)config->snapshot_events;
+    options.snapshot_seconds = (uint32_t)config->snapshot_seconds;
+    options.snapshots_per_entity = (uint32_t)config->snapshots_per_entity;
+    options.snapshot_made = snapshot_made;
     str directory = arena_copy(&server->arena, config->data_dir); // with a NUL behind it
     if (!directory.ptr)
         return FAIL(why, ALS_INVALID_INPUT, "the name of the data directory is too long");
@@ -206,6 +239,7 @@ err server_start(const struct config *config, struct server **ret_server, struct
     if (!server || !server->metrics)
         return FAIL(why, ALS_NO_MEMORY, "no memory for the server");
     metrics_on_print(server->metrics, refresh, server);
+    TRY(sql_start(server, config, why));
     TRY(open_doors(server, config, why)); // first, so that /health answers during recovery
     TRY(open_engine(server, config, why));
     *ret_server = MOVE(server);
@@ -218,8 +252,10 @@ void server_stop(struct server *server)
         return;
     struct http_server *http = atomic_load(&server->http);
     reading_stop(server);
+    sql_cancel(server);
     if (http)
         http_server_stop(http, server->stop_ms_max);
+    sql_stop(server);
     als_close(server->als);
     metrics_free(server->metrics);
     lock_deinit(&server->lock);

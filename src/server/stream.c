@@ -2,6 +2,7 @@
 #include "server/stream.h"
 
 #include "http/http.h"
+#include "server/shape.h"
 #include "server/tenant.h"
 
 err stream_start_read(struct call *call, struct stream_start *start, struct flaw *flaw)
@@ -12,6 +13,7 @@ err stream_start_read(struct call *call, struct stream_start *start, struct flaw
     TRY(params_from_query(http_query(call->request), call->arena, &params, flaw));
     TRY(filter_read_names(&params, &start->filter, flaw));
     TRY(param_u64(&params, S("from_position"), ALS_FROM_NOW - 1, &follow->after, flaw));
+    TRY(shape_read(&params, &start->schema_version, flaw));
     TRY(tenant_of(call, (str){NULL, 0}, &params, &follow->tenant, flaw));
     follow->entity = start->filter.query.entity;
     follow->types = start->filter.types;

@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "http/http.h"
 #include "os/os.h"
-#include "server/event_json.h"
 #include "server/reply.h"
+#include "server/shape.h"
 #include "server/stream.h"
 
 #define BEAT_NS UINT64_C(15000000000)
@@ -22,6 +22,7 @@ enum { SSE_CHUNK_BYTES = 64 << 10 };
 struct sse {
     struct call *call;
     struct als_follower *follower;
+    struct als_upcaster *upcaster; // NULL: events as they were stored
     struct sse *next, **link;
     _Atomic uint64_t beat_ns; // when the client is due a sign of life; monotonic
     bool begun;
@@ -39,13 +40,14 @@ static void wake(void *context)
     http_wake(sse->call->request);
 }
 
-static void put_event(struct buf *buf, const struct als_event *event)
+static err put_event(const struct sse *sse, struct buf *buf, const struct als_event *event)
 {
     buf_put_str(buf, S("id: "));
     buf_put_u64(buf, event->position);
     buf_put_str(buf, S("\ndata: "));
-    event_json_put(buf, event);
+    TRY(shape_put(sse->upcaster, event, buf, NULL));
     buf_put_str(buf, S("\n\n"));
+    return ALS_OK;
 }
 
 static enum http_pull next(void *context, struct buf *buf)
@@ -61,7 +63,8 @@ static enum http_pull next(void *context, struct buf *buf)
             return HTTP_ABORT;
         if (event.position == 0)
             break;
-        put_event(buf, &event);
+        if (put_event(sse, buf, &event))
+            return HTTP_ABORT;
     }
     if (buf_failed(buf))
         return HTTP_ABORT;
@@ -105,6 +108,7 @@ static void sse_close(void *context)
     struct sse *sse = context;
     delist(sse);
     als_follower_close(sse->follower);
+    als_upcaster_close(sse->upcaster);
 }
 
 void sse_turn(struct server *server)
@@ -136,11 +140,17 @@ static err open_stream(struct call *call, struct sse *sse, struct flaw *flaw)
     TRY(read_last_id(call, &start.follow, flaw));
     start.follow.wake = wake;
     start.follow.context = sse;
-    TRY(als_follow_open(call->server->als, &start.follow, &sse->follower, &flaw->why));
-    if (enlist(sse))
+    TRY(shape_open(call->server->als, start.follow.tenant, start.schema_version, &sse->upcaster,
+                   &flaw->why));
+    err code = als_follow_open(call->server->als, &start.follow, &sse->follower, &flaw->why);
+    if (code == ALS_OK && enlist(sse))
         return ALS_OK;
-    als_follower_close(sse->follower);
-    return stream_no_room(call->server, flaw);
+    if (code == ALS_OK) {
+        als_follower_close(sse->follower);
+        code = stream_no_room(call->server, flaw);
+    }
+    als_upcaster_close(sse->upcaster);
+    return code;
 }
 
 void stream_sse(struct call *call)

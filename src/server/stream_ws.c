@@ -4,8 +4,8 @@
 // The follower is opened before the handshake is answered, so who is connected misses nothing. A
 // slow client is a follower that is asked more rarely: it reads from the log what it has not taken.
 #include "http/http.h"
-#include "server/event_json.h"
 #include "server/reply.h"
+#include "server/shape.h"
 #include "server/stream.h"
 #include "json/json.h"
 
@@ -16,7 +16,8 @@ enum { FILTER_ARENA_BLOCK = 4 << 10, FILTER_ARENA_MAX = 1 << 20 };
 
 struct socket {
     struct als_follower *follower;
-    struct arena arena; // of one client message
+    struct als_upcaster *upcaster; // NULL: events as they were stored
+    struct arena arena;            // of one client message
     // Set by the socket loop when the handshake is done; the engine's threads read it to wake.
     _Atomic(struct http_socket *) open;
 };
@@ -43,7 +44,8 @@ static enum http_pull next(void *context, struct buf *message)
         return HTTP_ABORT;
     if (event.position == 0)
         return HTTP_WAIT;
-    event_json_put(message, &event);
+    if (shape_put(socket->upcaster, &event, message, NULL))
+        return HTTP_ABORT;
     return buf_failed(message) ? HTTP_ABORT : HTTP_MORE;
 }
 
@@ -72,6 +74,7 @@ static void closed(void *context)
 {
     struct socket *socket = context;
     als_follower_close(socket->follower);
+    als_upcaster_close(socket->upcaster);
     arena_deinit(&socket->arena);
     free(socket);
 }
@@ -102,7 +105,10 @@ static err open_socket(struct call *call, struct socket **ret_socket, struct fla
         return flaw_set(flaw, ALS_NO_MEMORY, S(""), "no memory for another stream");
     start->follow.wake = wake;
     start->follow.context = socket;
-    err code = als_follow_open(server->als, &start->follow, &socket->follower, &flaw->why);
+    err code = shape_open(server->als, start->follow.tenant, start->schema_version,
+                          &socket->upcaster, &flaw->why);
+    if (code == ALS_OK)
+        code = als_follow_open(server->als, &start->follow, &socket->follower, &flaw->why);
     if (code)
         closed(socket);
     else

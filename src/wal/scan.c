@@ -74,7 +74,7 @@ static int by_number(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static err list_files(struct wal_scan *scan, struct os_dir *dir, struct als_why *why)
+err wal_scan_list(struct wal_scan *scan, struct os_dir *dir, struct als_why *why)
 {
     struct listing listing = {.scan = scan, .why = why};
     TRY(scan->os->dir_list(dir, note_entry, &listing, why));
@@ -105,9 +105,9 @@ static bool is_damaged(const struct wal_scan *scan, const struct wal_file *file)
 
 // ---- Headers.
 
-static err map_file(struct wal_scan *scan, struct os_dir *dir, struct wal_file *file,
-                    struct als_why *why)
+err wal_scan_map(struct wal_scan *scan, struct os_dir *dir, size_t index, struct als_why *why)
 {
+    struct wal_file *file = &scan->files.items[index];
     char space[WAL_NAME_MAX];
     struct os_file *opened = NULL;
     TRY(scan->os->file_open(dir, wal_name(file->number, space), OS_READ, &opened, why));
@@ -126,7 +126,7 @@ static bool same_log(const struct wal_header *a, const struct wal_header *b)
            memcmp(a->label, b->label, a->label_size) == 0;
 }
 
-static err read_header(struct wal_scan *scan, size_t index, struct als_why *why)
+err wal_scan_header(struct wal_scan *scan, size_t index, struct als_why *why)
 {
     struct wal_file *file = &scan->files.items[index];
     struct wal_header header;
@@ -278,11 +278,11 @@ static err read_frames(struct wal_scan *scan, size_t index, size_t good, struct 
 
 static err read_files(struct wal_scan *scan, struct os_dir *dir, struct als_why *why)
 {
-    TRY(list_files(scan, dir, why));
+    TRY(wal_scan_list(scan, dir, why));
     size_t good = 0;
     for (; good < scan->files.count; good++) {
-        TRY(map_file(scan, dir, &scan->files.items[good], why));
-        TRY(read_header(scan, good, why));
+        TRY(wal_scan_map(scan, dir, good, why));
+        TRY(wal_scan_header(scan, good, why));
         if (scan->finding == WAL_DAMAGED)
             break;
     }

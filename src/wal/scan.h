@@ -30,6 +30,12 @@ struct wal_scan {
 err wal_scan_init(struct wal_scan *scan, struct os *os, struct os_dir *dir, struct als_why *why);
 void wal_scan_deinit(struct wal_scan *scan);
 
+// The parts of it. The files' names in order; one file's bytes; what its header says (`finding` and
+// `bad` tell when it is not good).
+err wal_scan_list(struct wal_scan *scan, struct os_dir *dir, struct als_why *why);
+err wal_scan_map(struct wal_scan *scan, struct os_dir *dir, size_t index, struct als_why *why);
+err wal_scan_header(struct wal_scan *scan, size_t index, struct als_why *why);
+
 // Calls `each` for the batches of the files as far as they count. Frames are trusted by now.
 err wal_files_each(const struct wal_files *files, wal_each *each, void *context,
                    struct als_why *why);

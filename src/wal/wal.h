@@ -114,3 +114,28 @@ struct wal_verdict {
 // Reads every byte. `each` may be NULL; it sees the batches up to the first bad one.
 err wal_verify(struct os *os, struct os_dir *dir, wal_each *each, void *context,
                struct wal_verdict *ret_verdict, struct als_why *why);
+
+// ---- Beside the writer: reads a log that another process may be appending to, changes nothing.
+
+struct wal_reader;
+
+// Maps the files of the log in `dir` that hold batches behind position `after`, up to the batch
+// that has `up_to`. The caller knows that both are in the log, that what lies between them is not
+// trimmed while the reader is open, and that all of it was checked by the one who writes: checksums
+// are not looked at again, the chain of numbers and positions is. ALS_CORRUPT when it breaks.
+err wal_reader_open(struct os *os, struct os_dir *dir, als_position after, als_position up_to,
+                    struct wal_reader **ret_reader, struct als_why *why);
+struct wal_place { // where somebody stands in it; a plain value
+    size_t file;
+    uint64_t offset; // in that file; 0: before its first frame
+    uint64_t batch;  // the last one that was passed, and its last position
+    als_position position;
+};
+struct wal_place wal_reader_start(const struct wal_reader *reader);
+// The next batch, in order; marks are left out. `count` is 0 at the end. The first batch may begin
+// before `after`, the last one may go on behind `up_to`. The body is valid until the reader is
+// closed. Any number of threads, each at a place of its own.
+err wal_reader_next(const struct wal_reader *reader, struct wal_place *place,
+                    struct wal_batch *ret_batch, struct als_why *why);
+void wal_reader_close(struct wal_reader *reader);
+AUTO_WITH(wal_reader, wal_reader_close)

@@ -300,6 +300,29 @@ def test_people_get_tables_and_scripts_get_json(server):
     check(on_terminal(server, "query", "--json").startswith('{"id":'))
 
 
+def test_sql_is_a_table_for_people_and_rows_for_programs(server):
+    if not os.path.exists(os.path.join(os.path.dirname(PROGRAM), "allsource-sql")):
+        print("skipped: this build has no allsource-sql")
+        return
+    events = "".join(event(f"e{n % 2}", {"n": n}) for n in range(6))
+    run(server, "append", "--tenant", "sql", stdin=events)
+    query = "SELECT entity_id, count(*) AS n FROM events GROUP BY 1 ORDER BY 1"
+    words = ["sql", "--tenant", "sql"]
+    equal([{"entity_id": "e0", "n": 3}, {"entity_id": "e1", "n": 3}],
+          run(server, *words, query).lines)
+    equal("entity_id,n\ne0,3\ne1,3\n", run(server, *words, "--csv", query).out)
+    equal("entity_id  n\n---------  -\ne0         3\ne1         3\n",
+          run(server, *words, "--table", query).out)
+    shown = on_terminal(server, *words, query)
+    check("entity_id  n" in shown and "2 rows" in shown, shown)
+    equal([{"n": 2}], run(server, *words, "--as-of-position", "2",
+                          stdin="SELECT count(*) AS n FROM events").lines)
+    result = run(server, *words, "DROP TABLE events")
+    check(result.code == 1 and "only SELECT" in result.err, result.err)
+    result = run(server, *words, "--csv", "--arrow", query)
+    equal(2, result.code)
+
+
 def test_wrong_words_are_2_and_no_server_is_1(server):
     for words in (["query", "--entiti", "x"], ["qery"], ["query", "--limit", "x"], ["state"],
                   ["query", "--order", "up"], ["append", "--batch", "0"], ["stats", "word"],
@@ -339,6 +362,74 @@ def test_the_man_page_knows_every_verb_and_flag(server):
             continue
         for flag in re.findall(r"^  (--[a-z-]+)", run(server, verb, "--help").out, re.M):
             check("*%s*" % flag in page, verb, flag)
+    for verb in re.findall(r"^  ([a-z-]+) +\S", run(server, "schema", "--help").out, re.M):
+        if verb == "allsource":
+            continue
+        check("*schema %s*" % verb in page, verb)
+        text = run(server, "schema", verb, "--help")
+        equal(0, text.code)
+        for flag in re.findall(r"^  (--[a-z-]+)", text.out, re.M):
+            check("*%s*" % flag in page, verb, flag)
+
+
+ORDER = {"type": "object", "required": ["total"], "properties": {"total": {"type": "number"}}}
+
+
+def test_schemas_are_registered_shown_and_asked(server):
+    text = json.dumps(ORDER)
+    made = run(server, "schema", "register", "order.placed", "--tag", "t", "--description", "d",
+               "--enforce", "true", stdin=text)
+    equal((0, 1), (made.code, made.lines[0]["version"]))
+    shown = run(server, "schema", "show", "order.placed").lines[0]
+    equal((ORDER, ["t"], "d", True),
+          (shown["schema"], shown["tags"], shown["description"], shown["enforced"]))
+    equal([1], run(server, "schema", "show", "order.placed", "--versions").lines[0]["versions"])
+    equal(["order.placed"], run(server, "schema", "list").lines[0]["subjects"])
+    check(on_terminal(server, "schema", "list").strip() == "order.placed")
+    check('"version": 1' in on_terminal(server, "schema", "show", "order.placed"))
+    good = run(server, "schema", "validate", "order.placed", stdin='{"total": 1}')
+    equal((0, True), (good.code, good.lines[0]["valid"]))
+    bad = run(server, "schema", "validate", "order.placed", stdin="{}")
+    equal((1, ["Missing required field: total"]), (bad.code, bad.lines[0]["errors"]))
+    equal(0, run(server, "schema", "check", "order.placed", stdin="{}").code)
+    no = run(server, "schema", "check", "order.placed", stdin='{"type":"array"}')
+    equal((1, False), (no.code, no.lines[0]["compatible"]))
+    refused = run(server, "schema", "register", "order.placed", stdin='{"type":"array"}')
+    equal(1, refused.code)
+    check("Schema compatibility check failed" in refused.err, refused.err)
+    equal(1, run(server, "schema", "show", "nobody").code)
+
+
+def test_verify_reads_the_settings_too(server):
+    equal(0, run(server, "schema", "register", "order.placed", stdin=json.dumps(ORDER)).code)
+    server.stop(signal.SIGKILL)
+    equal(0, run(None, "verify", "--data-dir", server.directory).code)
+    settings = os.path.join(server.directory, "tenants", "default", "settings")
+    path = os.path.join(settings, os.listdir(settings)[0])
+    with open(path, "r+b") as file:
+        file.seek(400)
+        byte = file.read(1)
+        file.seek(400)
+        file.write(bytes([byte[0] ^ 1]))
+    found = run(None, "verify", "--data-dir", server.directory, "--json")
+    equal((1, False), (found.code, found.lines[0]["sound"]))
+    check("/settings/" in found.lines[0]["file"], found.out)
+
+
+def test_the_verbs_of_schema_explain_what_is_wrong(server):
+    for words, code, told in (
+        ((), 2, "usage: allsource schema"), (("regster",), 2, "did you mean 'register'"),
+        (("register",), 2, "SUBJECT"), (("register", "x", "--enforce", "maybe"), 2, "--enforce"),
+        (("register", "x", "--file", "/nowhere"), 1, "/nowhere"),
+        (("register", "No"), 1, "event type"), (("list", "x"), 2, "x"),
+    ):
+        result = run(server, "schema", *words, stdin="{}")
+        equal((words, code), (words, result.code))
+        check(told in result.err, words, result.err)
+    result = run(server, "schema", "register", "x", stdin="{")
+    equal(1, result.code)
+    check("no JSON" in result.err, result.err)
+    equal(0, run(server, "schema", "--help").code)
 
 
 def main():

@@ -60,10 +60,11 @@ cat >"$space/expected" <<'END'
 state {"total":99,"paid":true}
 END
 compile="$CC -std=c99 -Wall -Wextra -Werror $*"
+beside=$(pkg-config --static --libs allsource | sed 's/-lallsource//') # what a static program needs, too
 $compile "$root/examples/embed.c" $(pkg-config --cflags --libs allsource) -o "$space/shared"
-$compile "$root/examples/embed.c" $(pkg-config --cflags allsource) "$build/liballsource.a" \
+$compile "$root/examples/embed.c" $(pkg-config --cflags allsource) "$build/liballsource.a" $beside \
     -pthread -lm -o "$space/static"
-$compile "$space/clash.c" $(pkg-config --cflags allsource) "$build/liballsource.a" \
+$compile "$space/clash.c" $(pkg-config --cflags allsource) "$build/liballsource.a" $beside \
     -pthread -lm -o "$space/clash"
 LD_LIBRARY_PATH=$build
 export LD_LIBRARY_PATH

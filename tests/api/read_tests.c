@@ -4,6 +4,7 @@
 #include "store.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { MODEL_EVENTS = 300, MODEL_ENTITIES = 7, MODEL_TYPES = 4 };
 
@@ -405,4 +406,31 @@ TEST(numbers_are_those_of_a_tenant_or_of_all)
     CHECK_OK(als_stats(als, S("absent"), &stats, NULL));
     CHECK_EQUAL(0, stats.events);
     CHECK_EQUAL(0, stats.position);
+}
+
+// ---- Files.
+
+TEST(files_lead_to_the_log_and_pin_a_position)
+{
+    AUTO(als) als = store_open(test_directory());
+    struct als_files *nobody = NULL, *files = NULL;
+    CHECK_OK(als_files_open(als, als_text("nobody"), &nobody, NULL));
+    CHECK_EQUAL(0, als_files_view(nobody).position);
+    CHECK_EQUAL(0, als_files_view(nobody).directory.len);
+    als_files_close(nobody);
+    for (int i = 0; i < 3; i++)
+        append_ok(als, "a", "t.u", "{}");
+    CHECK_OK(als_files_open(als, als_text(""), &files, NULL));
+    append_ok(als, "a", "t.u", "{}");
+    struct als_files_view view = als_files_view(files);
+    CHECK_EQUAL(3, view.position);
+    CHECK(view.sealed <= view.position && view.directory.ptr[0] == '/');
+    CHECK_EQUAL('\0', view.directory.ptr[view.directory.len]);
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%.*s/wal", STR(view.directory));
+    CHECK(access(path, R_OK | X_OK) == 0);
+    als_files_close(files);
+    als_files_close(NULL);
+    CHECK_ERR(ALS_INVALID_INPUT, als_files_open(als, als_text("no/name"), &files, NULL));
+    CHECK_ERR(ALS_INVALID_INPUT, als_files_open(als, als_text(""), NULL, NULL));
 }

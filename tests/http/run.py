@@ -26,9 +26,13 @@ MODULES = [
     "test_append",
     "test_query",
     "test_state",
+    "test_snapshots",
     "test_stream",
     "test_limits",
+    "test_schemas",
+    "test_confluent",
     "test_tenants",
+    "test_sql",
     "test_crash",
     "test_defects",
 ]

@@ -15,6 +15,7 @@ from harness import (
     instant,
     refused,
     slow,
+    to_json,
 )
 from streams import EventSource, WebSocket
 
@@ -33,6 +34,7 @@ def fill_a(client):
             metadata={"correlation_id": f"c{number}"} if number % 2 else None,
         )
     client.append("order-1", "order.placed", {"shared": "a"}, id=SHARED_ID, timestamp=instant(1000))
+    equal(client.post(API + "/snapshots", {"entity_id": "order-1"}).status, 200, "a snapshot")
 
 
 def variants():
@@ -63,6 +65,8 @@ def variants():
     paths += [
         f"{API}/entities/{entity}/snapshot" for entity in ("order-1", "user-1", "nobody", SECRET)
     ]
+    paths += [f"{API}/snapshots{rest}" for rest in ("", "?entity_id=order-1", "?limit=1")]
+    paths += [f"{API}/snapshots/{entity}/latest" for entity in ("order-1", "user-1", SECRET)]
     paths += [
         f"{API}/{kind}?{rest}"
         for kind in ("entities", "event-types")
@@ -72,16 +76,61 @@ def variants():
     ]
     paths += [
         f"{API}/events/{SHARED_ID}", f"{API}/events/{uuid.UUID(int=5)}", API + "/events/nonsense",
+        f"{API}/events/query?schema_version=latest", f"{API}/events/{SHARED_ID}?schema_version=1",
         "/health", "/health/live", "/health/ready", "/nowhere", API + "/events/query?limit=x",
         API + "/events/query?since=x",
     ]
     return paths
 
 
+def schema_variants():
+    """Every GET of the registry, by both doors."""
+    subjects = ("order.placed", "user.created", SECRET.replace("-", "."))
+    paths = [API + "/schemas", API + "/schemas?deprecated=true", "/subjects", "/config", "/mode",
+             "/subjects?deleted=true", "/subjects?subjectPrefix=secret", "/schemas/types"]
+    for subject in subjects:
+        paths += [f"{API}/schemas/{subject}{rest}" for rest in (
+            "", "?version=1", "?version=2", "?as_of=" + instant(10), "/versions", "/compatibility",
+            "/enforcement", "/upcasts",
+        )]
+        paths += [f"/subjects/{subject}/versions{rest}" for rest in (
+            "", "/1", "/latest", "/latest/schema", "/2/schema",
+        )]
+        paths.append("/config/" + subject)
+    for number in (1, 2, 3):
+        paths += [f"/schemas/ids/{number}{rest}" for rest in ("", "/schema", "/versions", "/subjects")]
+    return paths
+
+
+def set_schemas(client, mark):
+    for subject, enforce in (("order.placed", None), ("user.created", True)):
+        body = {"subject": subject, "schema": {"$comment": mark}, "description": mark,
+                "enforce": enforce, "compatibility": "FULL"}
+        equal(client.post(API + "/schemas", body).status, 200, "status of a registration")
+
+
+def change_schemas(client):
+    """What B can do to a registry: the same subjects, others, levels, mappings, deprecation."""
+    set_schemas(client, SECRET)
+    own = SECRET.replace("-", ".")
+    client.post(API + "/schemas", {"subject": own, "schema": False, "enforce": True})
+    client.post("/subjects/b-value/versions", {"schema": "{}", "schemaType": "JSON"})
+    for path, body in (
+        ("/config", {"compatibility": "NONE"}), ("/config/order.placed", {"compatibility": "NONE"}),
+        (API + "/schemas/order.placed/enforcement", {"enforce": True}),
+        (API + "/schemas/order.placed/upcasts", {"unversioned": 1, "steps": []}),
+    ):
+        answer = client.request("PUT", path, to_json(body), {"Content-Type": "application/json"})
+        equal(answer.status, 200, f"status of {path}")
+    client.post(API + "/schemas", {"subject": "order.placed", "schema": False})
+    client.request("DELETE", API + "/schemas/user.created/versions/1")
+    refused(client.try_append(**event("x", "order.placed")), 400, "validation")
+
+
 def read_all(client):
     """What tenant A can read: statuses, content types and bytes of every variant."""
     seen = {}
-    for path in variants():
+    for path in variants() + schema_variants():
         streamed = "/events/query?" in path or "/events?" in path
         for headers in ({}, {"Accept": NDJSON_TYPE}) if streamed else ({},):
             answer = client.request("GET", path, None, headers)
@@ -107,6 +156,9 @@ def act_as_b(client):
     refused(client.try_append(**event("order-1", expected_version=0)), 409, "version_conflict")
     refused(client.try_append(**event(id=SHARED_ID)), 409, "id_conflict")
     refused(client.try_append(**event("Bad", "Bad")), 400, "invalid_input")
+    for entity in ("order-1", "user-1", SECRET):
+        equal(client.post(API + "/snapshots", {"entity_id": entity}).status, 200, "a snapshot")
+    equal(client.request("DELETE", API + "/snapshots/order-1").status, 200, "deleted")
     client.query()
     client.state("order-1")
 
@@ -122,11 +174,14 @@ def test_nothing_that_b_does_changes_a_byte_that_a_reads():
     with Server() as server:
         a, b = server.client("tenant-a"), server.client("tenant-b")
         fill_a(a)
+        set_schemas(a, "of a")
         before = read_all(a)
         act_as_b(b)
+        change_schemas(b)
         with WebSocket(server, "tenant-a") as live:
             live.settle()
             act_as_b(server.client("tenant-c"))
+            change_schemas(server.client("tenant-c"))
             equal(live.settle(), [], "frames of A while C appends")
         after = read_all(a)
         check_unchanged(before, after)

@@ -464,7 +464,7 @@ static bool is_caught(enum mutant mutant)
 TEST(every_bug_planted_in_the_store_is_caught)
 {
     int planted = 0, caught = 0;
-    for (int mutant = MUTANT_STORE_FIRST; mutant < MUTANTS; mutant++, planted++) {
+    for (int mutant = MUTANT_STORE_FIRST; mutant <= MUTANT_STORE_LAST; mutant++, planted++) {
         bool found = is_caught((enum mutant)mutant);
         printf("%-28s %s\n", mutant_name((enum mutant)mutant), found ? "caught" : "MISSED");
         caught += found;

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the builder has gathered, for the one who writes it.
+#pragma once
+
+#include "base/arena.h"
+#include "index/file_format.h"
+#include "index/grow.h"
+#include "index/slots.h"
+
+struct built_row {
+    als_id id;
+    uint32_t names[FILE_KINDS]; // numbers in the order of their first rows
+};
+
+struct built_name {
+    const char *text;
+    uint32_t count; // rows
+    uint8_t len;
+    als_version first_version, last_version;
+    als_position last;
+};
+
+struct built_names {
+    struct slots slots; // number by hash of the name
+    struct grow names;  // struct built_name
+    uint32_t count;
+    uint32_t newest; // of the last row
+    uint64_t text_bytes;
+};
+
+struct index_builder {
+    struct built_names kinds[FILE_KINDS];
+    struct grow rows;   // struct built_row
+    struct arena texts; // of names
+    uint32_t row_count;
+    uint64_t seed;
+};
+
+static inline struct built_row *built_row(const struct index_builder *builder, uint32_t row)
+{
+    return grow_at(&builder->rows, row);
+}
+
+static inline struct built_name *built_name(const struct index_builder *builder, unsigned kind,
+                                            uint32_t number)
+{
+    return grow_at(&builder->kinds[kind].names, number);
+}

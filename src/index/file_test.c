@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/index.h"
+
+#include "base/rand.h"
+#include "index/file.h"
+#include "sim.h"
+#include "test.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+static const uint8_t identity[16] = "the segment's 16";
+
+static als_id id_of(uint64_t n)
+{
+    als_id id = {{0}};
+    store_le64(id.bytes, n * UINT64_C(0x9e3779b97f4a7c15));
+    store_le64(id.bytes + 8, n);
+    return id;
+}
+
+// ---- A world with one directory.
+
+struct world {
+    struct sim *sim;
+    struct os *os;
+    struct os_dir *dir;
+};
+
+static struct world world_new(void)
+{
+    struct world world = {.sim = sim_new(1)};
+    world.os = sim_os(world.sim);
+    CHECK_OK(world.os->dir_open(world.os, NULL, S("segments"), true, &world.dir, NULL));
+    return world;
+}
+
+static void world_end(struct world *world)
+{
+    world->os->dir_close(world->dir);
+    sim_free(world->sim);
+}
+
+static void write_to(struct world *world, const struct index_builder *builder, str name)
+{
+    struct als_why why = {""};
+    CHECK_OK(index_builder_write(builder, world->os, world->dir, name, identity, &why));
+}
+
+static struct index_file *open_from(struct world *world, str name)
+{
+    struct index_file *file = NULL;
+    struct als_why why = {""};
+    CHECK_OK(index_file_open(world->os, world->dir, name, identity, &file, &why));
+    return file;
+}
+
+// ---- The model: an array of events, and loops over it.
+
+enum { NAME_ROOM = 129 };
+
+struct model {
+    struct als_event *events;
+    char (*names)[2][NAME_ROOM];
+    uint32_t count;
+};
+
+static void model_end(struct model *model)
+{
+    free(model->events);
+    free(model->names);
+}
+
+// A name of `len` bytes or fewer, any bytes, alike at the beginning with many others.
+static str draw_name(struct rand *rand, char *space, uint64_t names)
+{
+    static const char *const begins[] = {"order-", "user/", "", "größe.", "order-order-order-"};
+    uint64_t n = rand_below(rand, names);
+    struct rand own = {n};
+    int len =
+        snprintf(space, NAME_ROOM, "%s%llu", begins[n % COUNT_OF(begins)], (unsigned long long)n);
+    if (n % 7 == 3) { // as long as names get
+        while (len < 128)
+            space[len++] = (char)rand_below(&own, 256);
+    }
+    if (n % 11 == 5) // differs from nothing but a NUL
+        space[len++] = '\0';
+    return (str){space, (size_t)(len > 128 ? 128 : len)};
+}
+
+static struct model model_of(uint64_t seed, uint32_t count, uint64_t entities, uint64_t types)
+{
+    struct rand rand = {seed};
+    struct model model = {.events = calloc(count + 1, sizeof *model.events),
+                          .names = calloc(count + 1, sizeof *model.names),
+                          .count = count};
+    CHECK(model.events && model.names);
+    als_position position = 1000;
+    for (uint32_t row = 0; row < count; row++) {
+        struct als_event *event = &model.events[row];
+        event->position = position += 1 + (rand_below(&rand, 4) ? 0 : rand_below(&rand, 100));
+        event->id = id_of(event->position);
+        event->entity = draw_name(&rand, model.names[row][0], entities);
+        event->type = draw_name(&rand, model.names[row][1], types);
+        event->version = position; // goes up within each entity
+    }
+    return model;
+}
+
+static struct index_builder *build(const struct model *model)
+{
+    struct index_builder *builder = index_builder_new(7);
+    CHECK(builder);
+    for (uint32_t row = 0; row < model->count; row++)
+        CHECK_OK(index_builder_add(builder, &model->events[row], NULL));
+    return builder;
+}
+
+static str name_in(const struct als_event *event, enum index_by by)
+{
+    return by == INDEX_ENTITY ? event->entity : event->type;
+}
+
+static uint32_t row_at(const struct index_rows *rows, uint32_t n)
+{
+    uint32_t row = 0;
+    CHECK_OK(index_row(rows, n, &row, NULL));
+    return row;
+}
+
+static uint32_t rows_to(const struct index_rows *rows, uint32_t row)
+{
+    uint32_t count = 0;
+    CHECK_OK(index_rows_to(rows, row, &count, NULL));
+    return count;
+}
+
+static void check_name(const struct model *model, struct index_file *file, enum index_by by,
+                       str name)
+{
+    struct index_rows rows;
+    CHECK_OK(index_file_find(file, by, name, &rows, NULL));
+    uint32_t found = 0;
+    als_version first = 0;
+    for (uint32_t row = 0; row < model->count; row++) {
+        const struct als_event *event = &model->events[row];
+        if (str_equal(name_in(event, by), name)) {
+            CHECK(found < rows.count);
+            first = found ? first : event->version;
+            CHECK_EQUAL(row, row_at(&rows, found));
+            CHECK_EQUAL(found, row ? rows_to(&rows, row - 1) : 0);
+            found++;
+            CHECK_EQUAL(found, rows_to(&rows, row));
+            CHECK(found < rows.count || rows.last == event->position);
+            CHECK(found < rows.count || by == INDEX_TYPE || rows.last_version == event->version);
+        }
+    }
+    CHECK_EQUAL(found, rows.count);
+    CHECK(by == INDEX_TYPE || rows.first_version == first);
+    if (found) {
+        CHECK_STR(name, rows.name);
+        CHECK_EQUAL(found, rows_to(&rows, UINT32_MAX));
+    }
+}
+
+// All names in order, each once, and seeking any of them, or what lies right behind it.
+static void check_order(const struct model *model, struct index_file *file, enum index_by by)
+{
+    uint32_t names = index_file_names(file, by);
+    uint64_t rows_of_all = 0;
+    char space[NAME_ROOM + 1];
+    str before = S("");
+    for (uint32_t number = 0; number < names; number++) {
+        struct index_rows rows;
+        CHECK_OK(index_file_name(file, by, number, &rows, NULL));
+        CHECK(number == 0 || str_compare(before, rows.name) < 0);
+        before = rows.name;
+        rows_of_all += rows.count;
+        uint32_t at = 0;
+        CHECK_OK(index_file_seek(file, by, rows.name, &at, NULL));
+        CHECK_EQUAL(number, at);
+        memcpy(space, rows.name.ptr, rows.name.len);
+        space[rows.name.len] = '\0';
+        CHECK_OK(index_file_seek(file, by, (str){space, rows.name.len + 1}, &at, NULL));
+        CHECK_EQUAL(number + 1, at);
+    }
+    CHECK_EQUAL(model->count, rows_of_all);
+    uint32_t at = 1;
+    CHECK_OK(index_file_seek(file, by, S(""), &at, NULL));
+    CHECK_EQUAL(0, at);
+    memset(space, 0xff, sizeof space); // longer than any name
+    CHECK_OK(index_file_seek(file, by, (str){space, sizeof space}, &at, NULL));
+    CHECK_EQUAL(names, at);
+}
+
+static bool has_row(struct index_file *file, als_id id, uint32_t row)
+{
+    uint32_t rows[8];
+    size_t found = 0;
+    CHECK_OK(index_file_find_id(file, id, rows, COUNT_OF(rows), &found, NULL));
+    for (size_t i = 0; i < found; i++)
+        if (rows[i] == row)
+            return true;
+    return false;
+}
+
+static void check_all(const struct model *model, struct index_file *file)
+{
+    struct als_why why = {""};
+    CHECK_OK(index_file_verify(file, &why));
+    struct rand rand = {model->count};
+    for (int i = 0; i < 300 && model->count; i++) {
+        const struct als_event *event = &model->events[rand_below(&rand, model->count)];
+        check_name(model, file, INDEX_ENTITY, event->entity);
+        check_name(model, file, INDEX_TYPE, event->type);
+        check_name(model, file, INDEX_ENTITY, event->type);
+        check_name(model, file, INDEX_TYPE, S("absent"));
+    }
+    check_order(model, file, INDEX_ENTITY);
+    check_order(model, file, INDEX_TYPE);
+    for (uint32_t row = 0; row < model->count; row++)
+        CHECK(has_row(file, model->events[row].id, row));
+}
+
+TEST(an_index_file_answers_as_loops_over_the_rows_do)
+{
+    static const struct {
+        uint32_t rows;
+        uint64_t entities, types;
+    } shapes[] = {{1, 1, 1},     {2, 1, 2},       {3, 100, 1},        {100, 1, 1},
+                  {1000, 40, 5}, {3000, 3000, 3}, {2000, 1000000, 9}, {5000, 1, 1000000}};
+    for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+        struct world world = world_new();
+        struct model model = model_of(i + 1, shapes[i].rows, shapes[i].entities, shapes[i].types);
+        AUTO(index_builder) builder = build(&model);
+        write_to(&world, builder, S("1.idx"));
+        struct index_file *file = open_from(&world, S("1.idx"));
+        check_all(&model, file);
+        index_file_close(file);
+        model_end(&model);
+        world_end(&world);
+    }
+}
+
+// Tables this small are full of chains that go on at the beginning.
+TEST(an_index_of_few_rows_finds_each_of_them_whatever_its_identity)
+{
+    FOR_EACH_SEED(seed, 300) {
+        struct world world = world_new();
+        struct rand rand = {seed};
+        uint8_t own[16];
+        store_le64(own, rand_next(&rand));
+        store_le64(own + 8, rand_next(&rand));
+        struct model model = model_of(seed, (uint32_t)rand_below(&rand, 24), 20, 4);
+        AUTO(index_builder) builder = build(&model);
+        struct index_file *file = NULL;
+        CHECK_OK(index_builder_write(builder, world.os, world.dir, S("1.idx"), own, NULL));
+        CHECK_OK(index_file_open(world.os, world.dir, S("1.idx"), own, &file, NULL));
+        CHECK_OK(index_file_verify(file, NULL));
+        for (uint32_t row = 0; row < model.count; row++) {
+            CHECK(has_row(file, model.events[row].id, row));
+            check_name(&model, file, INDEX_ENTITY, model.events[row].entity);
+            check_name(&model, file, INDEX_TYPE, model.events[row].type);
+        }
+        index_file_close(file);
+        model_end(&model);
+        world_end(&world);
+    }
+}
+
+TEST(an_index_without_rows_finds_nothing)
+{
+    struct world world = world_new();
+    AUTO(index_builder) builder = index_builder_new(1);
+    write_to(&world, builder, S("1.idx"));
+    struct index_file *file = open_from(&world, S("1.idx"));
+    struct index_rows rows;
+    CHECK_OK(index_file_verify(file, NULL));
+    CHECK_OK(index_file_find(file, INDEX_ENTITY, S("order-1"), &rows, NULL));
+    CHECK_EQUAL(0, rows.count);
+    CHECK_EQUAL(0, index_file_names(file, INDEX_TYPE));
+    CHECK(!has_row(file, id_of(1), 0));
+    index_file_close(file);
+    world_end(&world);
+}
+
+// ---- Fingerprints of 32 bits that are the same.
+
+enum { CANDIDATES = 300000, PAIRS_MAX = 32 };
+
+struct candidate {
+    uint32_t fingerprint, n;
+};
+
+static int by_fingerprint(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return (x->fingerprint > y->fingerprint) - (x->fingerprint < y->fingerprint);
+}
+
+static str candidate_name(char space[static NAME_ROOM], uint32_t n)
+{
+    return (str){space, (size_t)snprintf(space, NAME_ROOM, "order-%u", n)};
+}
+
+static uint32_t fingerprint_of(enum file_key key, uint32_t n)
+{
+    char space[NAME_ROOM];
+    als_id id = id_of(n);
+    str name = candidate_name(space, n);
+    uint64_t seed = file_seed(identity);
+    return file_fingerprint(key == KEY_ID ? file_hash(seed, key, id.bytes, sizeof id.bytes)
+                                          : file_hash(seed, key, name.ptr, name.len));
+}
+
+// Numbers whose ids or names share a fingerprint, two by two.
+static size_t find_pairs(enum file_key key, uint32_t pairs[static PAIRS_MAX][2])
+{
+    static struct candidate candidates[CANDIDATES];
+    for (uint32_t n = 0; n < CANDIDATES; n++)
+        candidates[n] = (struct candidate){fingerprint_of(key, n), n};
+    qsort(candidates, CANDIDATES, sizeof candidates[0], by_fingerprint);
+    size_t found = 0;
+    for (uint32_t i = 0; i + 1 < CANDIDATES && found < PAIRS_MAX; i++)
+        if (candidates[i].fingerprint == candidates[i + 1].fingerprint) {
+            pairs[found][0] = candidates[i].n;
+            pairs[found++][1] = candidates[++i].n;
+        }
+    CHECK(found > 0);
+    return found;
+}
+
+static void add_number(struct index_builder *builder, uint32_t n)
+{
+    char space[NAME_ROOM];
+    struct als_event event = {.position = n + 1,
+                              .version = 1,
+                              .id = id_of(n),
+                              .entity = candidate_name(space, n),
+                              .type = S("type")};
+    CHECK_OK(index_builder_add(builder, &event, NULL));
+}
+
+TEST(two_ids_with_one_fingerprint_are_both_candidates)
+{
+    struct world world = world_new();
+    uint32_t pairs[PAIRS_MAX][2];
+    size_t count = find_pairs(KEY_ID, pairs);
+    AUTO(index_builder) builder = index_builder_new(1);
+    for (size_t i = 0; i < 2 * count; i++)
+        add_number(builder, pairs[i / 2][i % 2]);
+    write_to(&world, builder, S("1.idx"));
+    struct index_file *file = open_from(&world, S("1.idx"));
+    for (uint32_t i = 0; i < count; i++) {
+        for (int side = 0; side < 2; side++) {
+            uint32_t rows[4];
+            size_t found = 0;
+            als_id id = id_of(pairs[i][side]);
+            CHECK_OK(index_file_find_id(file, id, rows, COUNT_OF(rows), &found, NULL));
+            CHECK_EQUAL(2, found);
+            CHECK_EQUAL(4 * i + 1, rows[0] + rows[1]);
+            CHECK_OK(index_file_find_id(file, id, rows, 1, &found, NULL));
+            CHECK_EQUAL(1, found);
+        }
+    }
+    index_file_close(file);
+    world_end(&world);
+}
+
+TEST(two_names_with_one_fingerprint_are_told_apart)
+{
+    struct world world = world_new();
+    uint32_t pairs[PAIRS_MAX][2];
+    size_t count = find_pairs(KEY_ENTITY, pairs);
+    AUTO(index_builder) builder = index_builder_new(1);
+    for (size_t i = 0; i < 2 * count; i++)
+        if (i != 1) // one of a pair is not there
+            add_number(builder, pairs[i / 2][i % 2]);
+    write_to(&world, builder, S("1.idx"));
+    struct index_file *file = open_from(&world, S("1.idx"));
+    CHECK_OK(index_file_verify(file, NULL));
+    for (size_t i = 0; i < 2 * count; i++) {
+        char space[NAME_ROOM];
+        str name = candidate_name(space, pairs[i / 2][i % 2]);
+        struct index_rows rows;
+        CHECK_OK(index_file_find(file, INDEX_ENTITY, name, &rows, NULL));
+        CHECK_EQUAL(i != 1, rows.count);
+        CHECK(i == 1 || rows.last == (als_position)pairs[i / 2][i % 2] + 1);
+    }
+    index_file_close(file);
+    world_end(&world);
+}
+
+// ---- Sizes.
+
+TEST(of_a_thousand_absent_ids_at_most_twenty_pass_the_filter)
+{
+    enum { ROWS = 50000 };
+    struct world world = world_new();
+    AUTO(index_builder) builder = index_builder_new(1);
+    for (uint32_t n = 0; n < ROWS; n++)
+        add_number(builder, n);
+    write_to(&world, builder, S("1.idx"));
+    struct index_file *file = open_from(&world, S("1.idx"));
+    CHECK(index_file_bytes(file) / ROWS <= 20 + 65); // a row, and an entity with its name
+    uint64_t seed = file_seed(identity);
+    uint32_t passed = 0;
+    struct als_why why;
+    for (uint32_t n = ROWS; n < 2 * ROWS; n++) {
+        als_id id = id_of(n);
+        bool may = false;
+        uint64_t hash = file_hash(seed, KEY_ID, id.bytes, sizeof id.bytes);
+        CHECK_OK(file_may_have(file, KEY_ID, hash, &may, &why));
+        passed += may;
+    }
+    CHECK(passed > 0 && passed <= ROWS / 50);
+    index_file_close(file);
+    world_end(&world);
+}
+
+// ---- Many threads touch a file for the first time; ThreadSanitizer looks on.
+
+struct shared {
+    struct index_file *file;
+    const struct model *model;
+    bool right;
+};
+
+static void *look_up_all(void *context)
+{
+    struct shared *shared = context;
+    bool right = true;
+    for (uint32_t row = 0; row < shared->model->count; row++) {
+        const struct als_event *event = &shared->model->events[row];
+        struct index_rows rows = {.count = 0};
+        uint32_t found_row = UINT32_MAX, up_to = 0;
+        size_t found = 0;
+        right &=
+            index_file_find_id(shared->file, event->id, &found_row, 1, &found, NULL) == ALS_OK &&
+            found == 1 && found_row == row;
+        right &= index_file_find(shared->file, INDEX_ENTITY, event->entity, &rows, NULL) == ALS_OK;
+        right &= rows.count && index_rows_to(&rows, row, &up_to, NULL) == ALS_OK && up_to;
+    }
+    shared->right = right;
+    return NULL;
+}
+
+TEST(threads_that_touch_a_file_for_the_first_time_together_find_everything)
+{
+    enum { THREADS = 3 };
+    struct world world = world_new();
+    struct model model = model_of(1, 3000, 500, 5);
+    AUTO(index_builder) builder = build(&model);
+    write_to(&world, builder, S("1.idx"));
+    struct index_file *file = open_from(&world, S("1.idx"));
+    struct shared shared[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        shared[i] = (struct shared){file, &model, false};
+        CHECK(pthread_create(&threads[i], NULL, look_up_all, &shared[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+        CHECK(shared[i].right);
+    }
+    index_file_close(file);
+    model_end(&model);
+    world_end(&world);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "segment/bloom.h"
+
+#include "base/bytes.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum { BITS_A_VALUE = 12 };
+
+static const uint32_t salts[8] = {0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d,
+                                  0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31};
+
+// A power of two, since some readers want it.
+size_t bloom_size(size_t values)
+{
+    size_t size = BLOOM_BLOCK;
+    while (size * 8 < values * BITS_A_VALUE)
+        size *= 2;
+    return size;
+}
+
+uint64_t bloom_hash(str value)
+{
+    return XXH64(value.ptr ? value.ptr : "", value.len, 0);
+}
+
+static size_t block_of(size_t size, uint64_t hash)
+{
+    return (size_t)((hash >> 32) * (size / BLOOM_BLOCK) >> 32) * BLOOM_BLOCK;
+}
+
+void bloom_add(uint8_t *filter, size_t size, uint64_t hash)
+{
+    uint8_t *block = filter + block_of(size, hash);
+    for (size_t i = 0; i < 8; i++) {
+        uint32_t bit = UINT32_C(1) << ((uint32_t)hash * salts[i] >> 27);
+        store_le32(block + i * 4, load_le32(block + i * 4) | bit);
+    }
+}
+
+bool bloom_may_have(const uint8_t *filter, size_t size, uint64_t hash)
+{
+    const uint8_t *block = filter + block_of(size, hash);
+    for (size_t i = 0; i < 8; i++)
+        if (!(load_le32(block + i * 4) & UINT32_C(1) << ((uint32_t)hash * salts[i] >> 27)))
+            return false;
+    return true;
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// A few shards, each with a lock that is held for some look-ups and never while a page is decoded.
+// Two threads that miss the same page both decode it; the second takes the first one's.
+#include "segment/cache.h"
+
+#include "base/hash.h"
+#include "base/lock.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { SHARDS_MAX = 8, SLOTS_MIN = 64, SLOTS_MAX = 1 << 18, EVICT_LOOKS = 64 };
+#define SHARD_BYTES_MIN MIB(8) // smaller ones would hold too few large pages
+#define SLOT_BYTES KIB(16)
+
+struct shard {
+    struct lock lock; // guards all of it
+    struct cache_entry **slots;
+    size_t slot_count;
+    struct cache_entry *newest, *oldest;
+    uint64_t bytes, hits, misses, evictions;
+};
+
+struct segment_cache {
+    uint64_t shard_bytes_max;
+    size_t shard_count;
+    _Atomic uint64_t segments;
+    struct shard shards[SHARDS_MAX];
+};
+
+struct segment_cache *segment_cache_new(uint64_t bytes_max)
+{
+    struct segment_cache *cache = calloc(1, sizeof *cache);
+    if (!cache)
+        return NULL;
+    cache->shard_count = bytes_max >= SHARDS_MAX * SHARD_BYTES_MIN ? SHARDS_MAX : 1;
+    cache->shard_bytes_max = bytes_max / cache->shard_count;
+    size_t slot_count = SLOTS_MIN;
+    while (slot_count < SLOTS_MAX && slot_count * SLOT_BYTES < cache->shard_bytes_max)
+        slot_count *= 2;
+    bool made = true;
+    for (size_t i = 0; i < cache->shard_count; i++) {
+        struct shard *shard = &cache->shards[i];
+        lock_init(&shard->lock, LOCK_POOL);
+        shard->slot_count = slot_count;
+        shard->slots = calloc(slot_count, sizeof(struct cache_entry *));
+        made = made && shard->slots;
+    }
+    if (made)
+        return cache;
+    segment_cache_free(cache);
+    return NULL;
+}
+
+void segment_cache_free(struct segment_cache *cache)
+{
+    if (!cache)
+        return;
+    for (size_t i = 0; i < cache->shard_count; i++) {
+        struct shard *shard = &cache->shards[i];
+        while (shard->newest) {
+            struct cache_entry *entry = shard->newest;
+            assert(entry->pins == 0);
+            shard->newest = entry->older;
+            free(entry);
+        }
+        free(shard->slots);
+        lock_deinit(&shard->lock);
+    }
+    free(cache);
+}
+
+struct segment_cache_stat segment_cache_stat(struct segment_cache *cache)
+{
+    struct segment_cache_stat stat = {};
+    for (size_t i = 0; i < cache->shard_count; i++) {
+        struct shard *shard = &cache->shards[i];
+        lock_take(&shard->lock);
+        stat.bytes += shard->bytes;
+        stat.hits += shard->hits;
+        stat.misses += shard->misses;
+        stat.evictions += shard->evictions;
+        lock_release(&shard->lock);
+    }
+    return stat;
+}
+
+uint64_t cache_number(struct segment_cache *cache)
+{
+    return atomic_fetch_add_explicit(&cache->segments, 1, memory_order_relaxed) + 1;
+}
+
+static uint64_t key_hash(struct cache_key key)
+{
+    uint64_t words[] = {key.segment, (uint64_t)key.group << 32 | key.column, key.page};
+    return hash_bytes(words, sizeof words, 0);
+}
+
+static bool same_key(struct cache_key a, struct cache_key b)
+{
+    return a.segment == b.segment && a.group == b.group && a.column == b.column && a.page == b.page;
+}
+
+static struct shard *shard_of(struct segment_cache *cache, uint64_t hash)
+{
+    return &cache->shards[(hash >> 32) % cache->shard_count];
+}
+
+static struct cache_entry **slot_of(struct shard *shard, uint64_t hash)
+{
+    return &shard->slots[hash & (shard->slot_count - 1)];
+}
+
+// ---- With the shard's lock held.
+
+static void unlink_entry(struct shard *shard, struct cache_entry *entry)
+{
+    *(entry->newer ? &entry->newer->older : &shard->newest) = entry->older;
+    *(entry->older ? &entry->older->newer : &shard->oldest) = entry->newer;
+}
+
+static void link_newest(struct shard *shard, struct cache_entry *entry)
+{
+    entry->newer = NULL;
+    entry->older = shard->newest;
+    *(shard->newest ? &shard->newest->newer : &shard->oldest) = entry;
+    shard->newest = entry;
+}
+
+static struct cache_entry *find_and_pin(struct shard *shard, struct cache_key key, uint64_t hash)
+{
+    struct cache_entry *entry = *slot_of(shard, hash);
+    while (entry && !same_key(entry->key, key))
+        entry = entry->next;
+    if (!entry)
+        return NULL;
+    entry->pins++;
+    unlink_entry(shard, entry);
+    link_newest(shard, entry);
+    return entry;
+}
+
+static void drop(struct shard *shard, struct cache_entry *entry)
+{
+    struct cache_entry **at = slot_of(shard, entry->hash);
+    while (*at != entry)
+        at = &(*at)->next;
+    *at = entry->next;
+    unlink_entry(shard, entry);
+    shard->bytes -= entry->bytes;
+    free(entry);
+}
+
+// Pinned ones are passed over, but not for ever.
+static void evict(struct shard *shard, uint64_t bytes_max)
+{
+    struct cache_entry *entry = shard->oldest;
+    for (int looks = 0; entry && shard->bytes > bytes_max && looks < EVICT_LOOKS; looks++) {
+        struct cache_entry *newer = entry->newer;
+        if (entry->pins == 0) {
+            drop(shard, entry);
+            shard->evictions++;
+            looks = 0;
+        }
+        entry = newer;
+    }
+}
+
+// ---- The door of the room.
+
+struct cache_entry *cache_pin(struct segment_cache *cache, struct cache_key key)
+{
+    uint64_t hash = key_hash(key);
+    struct shard *shard = shard_of(cache, hash);
+    lock_take(&shard->lock);
+    struct cache_entry *entry = find_and_pin(shard, key, hash);
+    *(entry ? &shard->hits : &shard->misses) += 1;
+    lock_release(&shard->lock);
+    return entry;
+}
+
+struct cache_entry *cache_entry_new(struct cache_key key, size_t memory)
+{
+    size_t bytes = (sizeof(struct cache_entry) + memory + 63) / 64 * 64;
+    struct cache_entry *entry = aligned_alloc(64, bytes);
+    if (!entry)
+        return NULL;
+    *entry = (struct cache_entry){.key = key, .hash = key_hash(key), .bytes = bytes};
+    return entry;
+}
+
+void cache_entry_free(struct cache_entry *entry)
+{
+    free(entry);
+}
+
+struct cache_entry *cache_insert(struct segment_cache *cache, struct cache_entry *entry)
+{
+    struct shard *shard = shard_of(cache, entry->hash);
+    lock_take(&shard->lock);
+    struct cache_entry *other = find_and_pin(shard, entry->key, entry->hash);
+    if (!other) {
+        struct cache_entry **slot = slot_of(shard, entry->hash);
+        entry->next = *slot;
+        *slot = entry;
+        entry->pins = 1;
+        link_newest(shard, entry);
+        shard->bytes += entry->bytes;
+        evict(shard, cache->shard_bytes_max);
+    }
+    lock_release(&shard->lock);
+    if (!other)
+        return entry;
+    cache_entry_free(entry);
+    return other;
+}
+
+void cache_unpin(struct segment_cache *cache, struct cache_entry *entry)
+{
+    if (!entry)
+        return;
+    struct shard *shard = shard_of(cache, entry->hash);
+    lock_take(&shard->lock);
+    assert(entry->pins > 0);
+    entry->pins--;
+    if (entry->pins == 0 && shard->bytes > cache->shard_bytes_max)
+        evict(shard, cache->shard_bytes_max);
+    lock_release(&shard->lock);
+}
+
+void cache_forget(struct segment_cache *cache, uint64_t segment)
+{
+    for (size_t i = 0; i < cache->shard_count; i++) {
+        struct shard *shard = &cache->shards[i];
+        lock_take(&shard->lock);
+        for (struct cache_entry *entry = shard->newest, *older; entry; entry = older) {
+            older = entry->older;
+            if (entry->key.segment == segment && entry->pins == 0)
+                drop(shard, entry);
+        }
+        lock_release(&shard->lock);
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pages in memory, found by where they are from; the least recently used leave first, unless they
+// are pinned.
+#pragma once
+
+#include "segment/inside.h"
+
+struct cache_key {
+    uint64_t segment; // segment->number
+    uint32_t group, column, page;
+};
+
+struct cache_entry {
+    struct cache_key key;
+    uint64_t hash;
+    size_t bytes;             // of all of it
+    uint32_t pins;            // guarded by the shard's lock, as all below
+    struct cache_entry *next; // in its slot
+    struct cache_entry *newer, *older;
+    struct page page;              // decoded into `memory`
+    _Alignas(64) uint8_t memory[]; // or a directory
+};
+
+uint64_t cache_number(struct segment_cache *cache); // for a segment that is opened
+// Pinned, or NULL when it is not there.
+struct cache_entry *cache_pin(struct segment_cache *cache, struct cache_key key);
+struct cache_entry *cache_entry_new(struct cache_key key, size_t memory); // NULL: no memory
+void cache_entry_free(struct cache_entry *entry);                         // never inserted
+AUTO_WITH(cache_entry, cache_entry_free)
+// Returns it pinned, or the one that somebody else has brought meanwhile.
+struct cache_entry *cache_insert(struct segment_cache *cache, TAKES struct cache_entry *entry);
+void cache_unpin(struct segment_cache *cache, struct cache_entry *entry); // takes NULL
+void cache_forget(struct segment_cache *cache, uint64_t segment);         // what is not pinned

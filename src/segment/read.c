@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// One row: eleven pages and up to two dictionaries, all through the cache. The pages of the last
+// row stay pinned, so neighbours cost no look-up.
+#include "segment/cache.h"
+
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+struct held {
+    struct cache_entry *entry;
+    uint32_t begin, end; // rows, counted from the start of the row group
+};
+
+struct segment_reader {
+    struct decoder decoder;
+    struct segment_cache *cache; // that the entries are of
+    uint64_t segment;            // whose row group it is; 0: none
+    uint32_t group;
+    struct cache_entry *directory;
+    struct cache_entry *dictionaries[COLUMNS]; // of the columns that have one
+    struct held held[COLUMNS];
+};
+
+struct segment_reader *segment_reader_new(void)
+{
+    struct segment_reader *reader = calloc(1, sizeof *reader);
+    if (reader && !decoder_init(&reader->decoder)) {
+        segment_reader_free(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+void segment_reader_free(struct segment_reader *reader)
+{
+    if (!reader)
+        return;
+    segment_reader_reset(reader);
+    decoder_deinit(&reader->decoder);
+    free(reader);
+}
+
+void segment_reader_reset(struct segment_reader *reader)
+{
+    cache_unpin(reader->cache, reader->directory);
+    reader->directory = NULL;
+    for (size_t i = 0; i < COLUMNS; i++) {
+        cache_unpin(reader->cache, reader->dictionaries[i]);
+        cache_unpin(reader->cache, reader->held[i].entry);
+        reader->dictionaries[i] = NULL;
+        reader->held[i] = (struct held){};
+    }
+    reader->segment = 0;
+}
+
+static struct directory *directory_of(struct segment_reader *reader)
+{
+    return (struct directory *)(void *)reader->directory->memory;
+}
+
+static err pin_directory(struct segment_reader *reader, struct segment *segment, uint32_t group,
+                         struct als_why *why)
+{
+    struct cache_key key = {segment->number, group, COLUMNS, PAGE_DIRECTORY};
+    reader->directory = cache_pin(segment->cache, key);
+    if (reader->directory)
+        return ALS_OK;
+    AUTO(cache_entry) entry = cache_entry_new(key, directory_size_max(&segment->groups[group]));
+    if (!entry)
+        return FAIL(why, ALS_NO_MEMORY, "no memory for a page index");
+    TRY(directory_read(segment, group, (struct directory *)(void *)entry->memory, why));
+    reader->directory = cache_insert(segment->cache, MOVE(entry));
+    return ALS_OK;
+}
+
+static err pin_page(struct segment_reader *reader, struct segment *segment, size_t column,
+                    uint32_t page, struct cache_entry **ret_entry, struct als_why *why)
+{
+    struct cache_key key = {segment->number, reader->group, (uint32_t)column, page};
+    struct cache_entry *found = cache_pin(segment->cache, key);
+    if (!found) {
+        struct page_source source;
+        TRY(page_find(segment, reader->group, column, directory_of(reader), page, &source, why));
+        AUTO(cache_entry) entry = cache_entry_new(key, source.memory);
+        if (!entry)
+            return FAIL(why, ALS_NO_MEMORY, "no memory for a page of %zu bytes", source.memory);
+        TRY(page_decode(&reader->decoder, &source, entry->memory, &entry->page, why));
+        found = cache_insert(segment->cache, MOVE(entry));
+    }
+    *ret_entry = found;
+    return ALS_OK;
+}
+
+static err enter_group(struct segment_reader *reader, struct segment *segment, uint32_t row,
+                       struct als_why *why)
+{
+    const struct segment_group *group = &segment->groups[reader->group];
+    if (reader->segment == segment->number && row - group->first_row < group->rows)
+        return ALS_OK;
+    segment_reader_reset(reader);
+    reader->cache = segment->cache;
+    reader->group = segment_group_of(segment, row);
+    TRY(pin_directory(reader, segment, reader->group, why));
+    reader->segment = segment->number;
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (chunk_has_dictionary(&segment->groups[reader->group].chunks[i]))
+            TRY(pin_page(reader, segment, i, PAGE_DICTIONARY, &reader->dictionaries[i], why));
+    return ALS_OK;
+}
+
+static err hold(struct segment_reader *reader, struct segment *segment, size_t column, uint32_t row,
+                struct als_why *why)
+{
+    struct held *held = &reader->held[column];
+    if (held->entry && row >= held->begin && row < held->end)
+        return ALS_OK;
+    cache_unpin(reader->cache, held->entry);
+    *held = (struct held){};
+    const struct directory *directory = directory_of(reader);
+    uint32_t page = page_directory_find(directory, column, row);
+    TRY(pin_page(reader, segment, column, page, &held->entry, why));
+    held->begin = directory->places[directory->starts[column] + page].row;
+    held->end = held->begin + held->entry->page.rows;
+    return ALS_OK;
+}
+
+static err name_at(const struct segment_reader *reader, size_t column, uint32_t row, str *ret_name,
+                   struct als_why *why)
+{
+    const struct held *held = &reader->held[column];
+    const struct cache_entry *dictionary = reader->dictionaries[column];
+    if (!dictionary) {
+        *ret_name = page_text(&held->entry->page, row - held->begin);
+        return ALS_OK;
+    }
+    uint32_t number = held->entry->page.numbers[row - held->begin];
+    if (number >= dictionary->page.rows)
+        return FAIL(why, ALS_CORRUPT, "a name of column %.*s is not in its dictionary",
+                    STR(columns[column].name));
+    *ret_name = page_text(&dictionary->page, number);
+    return ALS_OK;
+}
+
+static uint64_t integer_at(const struct segment_reader *reader, size_t column, uint32_t row)
+{
+    const struct held *held = &reader->held[column];
+    return held->entry->page.integers[row - held->begin];
+}
+
+static str text_at(const struct segment_reader *reader, size_t column, uint32_t row)
+{
+    const struct held *held = &reader->held[column];
+    return page_text(&held->entry->page, row - held->begin);
+}
+
+static err fill(const struct segment_reader *reader, uint32_t row, struct als_event *event,
+                struct als_why *why)
+{
+    const struct held *ids = &reader->held[COLUMN_ID];
+    const struct held *schema_versions = &reader->held[COLUMN_SCHEMA_VERSION];
+    event->position = integer_at(reader, COLUMN_POSITION, row);
+    event->version = integer_at(reader, COLUMN_VERSION, row);
+    event->id = ids->entry->page.ids[row - ids->begin];
+    event->timestamp_us = (int64_t)integer_at(reader, COLUMN_TIMESTAMP, row);
+    event->recorded_us = (int64_t)integer_at(reader, COLUMN_RECORDED, row);
+    event->schema_version = schema_versions->entry->page.numbers[row - schema_versions->begin];
+    event->payload = text_at(reader, COLUMN_PAYLOAD, row);
+    event->metadata = text_at(reader, COLUMN_METADATA, row);
+    TRY(name_at(reader, COLUMN_ENTITY, row, &event->entity, why));
+    return name_at(reader, COLUMN_TYPE, row, &event->type, why);
+}
+
+err segment_read(struct segment_reader *reader, struct segment *segment, uint32_t row,
+                 struct als_event *ret_event, struct als_why *why)
+{
+    err code = enter_group(reader, segment, row, why);
+    if (code != ALS_OK) {
+        segment_reader_reset(reader);
+        return code;
+    }
+    uint32_t inner = row - segment->groups[reader->group].first_row;
+    for (size_t i = 0; i < COLUMNS; i++)
+        TRY(hold(reader, segment, i, inner, why));
+    struct als_event event = {.tenant = ret_event->tenant};
+    TRY(fill(reader, inner, &event, why));
+    if (row_hash(&event) != integer_at(reader, COLUMN_HASH, inner))
+        return FAIL(why, ALS_CORRUPT, "row %u of a segment is not what was written", row);
+    *ret_event = event;
+    return ALS_OK;
+}
+
+// ---- Rows by position.
+
+static uint32_t first_not_below(const struct page *page, als_position position)
+{
+    uint32_t low = 0, high = page->rows;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (page->integers[middle] < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+// The first page whose last position is not below, then the row in it.
+static err search_group(struct segment_reader *reader, struct segment *segment, uint32_t number,
+                        als_position position, uint32_t *ret_row, struct als_why *why)
+{
+    const struct segment_group *group = &segment->groups[number];
+    TRY(enter_group(reader, segment, group->first_row, why));
+    uint32_t inner = 0;
+    while (inner < group->rows) {
+        TRY(hold(reader, segment, COLUMN_POSITION, inner, why));
+        const struct held *held = &reader->held[COLUMN_POSITION];
+        uint32_t found = first_not_below(&held->entry->page, position);
+        inner = held->begin + found;
+        if (inner < held->end)
+            break;
+    }
+    *ret_row = group->first_row + inner;
+    return ALS_OK;
+}
+
+err segment_row_of(struct segment *segment, als_position position, uint32_t *ret_row,
+                   struct als_why *why)
+{
+    uint32_t low = 0, high = segment->group_count;
+    while (low < high) { // the first row group that does not end before it
+        uint32_t middle = low + (high - low) / 2;
+        if (segment->groups[middle].last < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == segment->group_count) {
+        *ret_row = (uint32_t)segment->facts.rows;
+        return ALS_OK;
+    }
+    const struct segment_group *group = &segment->groups[low];
+    if (position <= group->first || group->last - group->first == group->rows - 1) {
+        uint64_t skip = position <= group->first ? 0 : position - group->first;
+        *ret_row = group->first_row + (uint32_t)skip;
+        return ALS_OK;
+    }
+    AUTO(segment_reader) reader = segment_reader_new();
+    if (!reader)
+        return FAIL(why, ALS_NO_MEMORY, "no memory to look for a position");
+    return search_group(reader, segment, low, position, ret_row, why);
+}

@@ -1,0 +1,664 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/bytes.h"
+#include "os/os.h"
+#include "segment/made_events.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+static const unsigned kinds[] = {
+    0,
+    MADE_SPARSE,
+    MADE_NO_METADATA,
+    MADE_MANY_ENTITIES | MADE_SPARSE,
+    MADE_LONG_TEXTS,
+    MADE_EXTREME | MADE_MANY_ENTITIES,
+    MADE_SHORT_NAMES | MADE_EXTREME,
+};
+static const uint64_t row_counts[] = {1, 2, 100, 4097, 21000};
+
+// Runs `check` over segments of all kinds and sizes.
+typedef void check_segment(struct made_disk *disk, struct segment *segment, struct made *made);
+
+static void for_each_segment(check_segment *check)
+{
+    for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+        for (size_t r = 0; r < COUNT_OF(row_counts); r++) {
+            struct made_disk disk = made_disk_new(1);
+            made_write(&disk, k + 1, kinds[k], row_counts[r]);
+            struct segment *segment = made_open(&disk);
+            struct made *made = made_new(k + 1, kinds[k]);
+            check(&disk, segment, made);
+            free(made);
+            segment_close(segment);
+            made_disk_end(&disk);
+        }
+    }
+}
+
+static void read_all(struct made_disk *disk, struct segment *segment, struct made *made)
+{
+    (void)disk;
+    AUTO(segment_reader) reader = segment_reader_new();
+    for (uint32_t row = 0; row < segment_facts(segment)->rows; row++) {
+        struct als_event event = {.tenant = S("left alone")};
+        CHECK_OK(segment_read(reader, segment, row, &event, NULL));
+        made_check_equal(made_next(made), &event);
+        CHECK_STR(S("left alone"), event.tenant);
+    }
+}
+
+TEST(segment_read_gives_every_row_as_it_was_added)
+{
+    for_each_segment(read_all);
+}
+
+static struct als_event event_of(const struct segment_block *block, uint32_t i)
+{
+    CHECK(block->entities[i] < block->entity_count && block->types[i] < block->type_count);
+    return (struct als_event){
+        .position = block->positions[i],
+        .version = block->versions[i],
+        .id = block->ids[i],
+        .timestamp_us = block->timestamps_us[i],
+        .recorded_us = block->recorded_us[i],
+        .schema_version = block->schema_versions[i],
+        .entity = block->entity_names[block->entities[i]],
+        .type = block->type_names[block->types[i]],
+        .payload = block->payloads[i],
+        .metadata = block->metadatas[i],
+    };
+}
+
+static void scan_all(struct made_disk *disk, struct segment *segment, struct made *made)
+{
+    (void)disk;
+    AUTO(segment_scan) scan = segment_scan_new();
+    segment_scan_begin(scan, segment, SEGMENT_ALL, 0);
+    struct segment_block block;
+    uint64_t rows = 0;
+    for (;;) {
+        CHECK_OK(segment_scan_next(scan, &block, NULL));
+        CHECK_EQUAL(rows, block.row);
+        CHECK(block.count <= SEGMENT_BLOCK_ROWS);
+        if (block.count == 0)
+            break;
+        for (uint32_t i = 0; i < block.count; i++, rows++) {
+            struct als_event event = event_of(&block, i);
+            made_check_equal(made_next(made), &event);
+            CHECK_EQUAL(row_hash(&event), block.hashes[i]);
+        }
+    }
+    CHECK_EQUAL(segment_facts(segment)->rows, rows);
+}
+
+TEST(segment_scan_gives_every_row_as_it_was_added)
+{
+    for_each_segment(scan_all);
+}
+
+static err compare_next(void *context, const struct als_event *event, struct als_why *why)
+{
+    (void)why;
+    made_check_equal(made_next(context), event);
+    CHECK_STR(S("default"), event->tenant);
+    return ALS_OK;
+}
+
+static void verify_all(struct made_disk *disk, struct segment *segment, struct made *made)
+{
+    (void)disk;
+    CHECK_OK(segment_verify(segment, compare_next, made, NULL));
+    CHECK_EQUAL(segment_facts(segment)->rows, made->count);
+}
+
+TEST(segment_verify_sees_every_event_and_finds_nothing_wrong)
+{
+    for_each_segment(verify_all);
+}
+
+static void same_facts(struct made_disk *disk, struct segment *segment, struct made *made)
+{
+    const struct segment_facts *want = &disk->facts, *got = segment_facts(segment);
+    struct segment_facts count = {};
+    for (uint64_t i = 0; i < want->rows; i++) {
+        const struct als_event *event = made_next(made);
+        count.new_entities += event->version == 1;
+        count.raw_bytes +=
+            event->entity.len + event->type.len + event->payload.len + event->metadata.len;
+    }
+    CHECK_EQUAL(made->event.position, got->last);
+    CHECK_EQUAL(count.new_entities, got->new_entities);
+    CHECK_EQUAL(count.raw_bytes, got->raw_bytes);
+    CHECK_EQUAL(want->first, got->first);
+    CHECK_EQUAL(want->rows, got->rows);
+    CHECK_EQUAL(want->least_us, got->least_us);
+    CHECK_EQUAL(want->greatest_us, got->greatest_us);
+    CHECK_EQUAL(want->recorded_first_us, got->recorded_first_us);
+    CHECK_EQUAL(want->recorded_last_us, got->recorded_last_us);
+    CHECK_EQUAL(want->bytes, got->bytes);
+    CHECK_EQUAL(7, got->generation);
+    CHECK(memcmp(want->identity, got->identity, sizeof want->identity) == 0);
+    CHECK_STR(S("default"), got->tenant);
+}
+
+TEST(segment_facts_are_those_of_the_rows)
+{
+    for_each_segment(same_facts);
+}
+
+TEST(segment_scan_begins_at_any_row_with_any_columns)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 5, MADE_SPARSE, 21000);
+    struct segment *segment = made_open(&disk);
+    AUTO(segment_scan) scan = segment_scan_new();
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct rand rand = {3};
+    for (int round = 0; round < 200; round++) {
+        unsigned wanted = 1 + (unsigned)rand_below(&rand, SEGMENT_ALL);
+        uint32_t row = (uint32_t)rand_below(&rand, 21000);
+        segment_scan_begin(scan, segment, wanted, row);
+        struct segment_block block;
+        CHECK_OK(segment_scan_next(scan, &block, NULL));
+        CHECK_EQUAL(row, block.row);
+        CHECK(block.count > 0);
+        struct als_event event = {};
+        uint32_t last = row + block.count - 1;
+        CHECK_OK(segment_read(reader, segment, last, &event, NULL));
+        CHECK(!(wanted & SEGMENT_POSITION) == !block.positions);
+        CHECK(!block.positions || block.positions[block.count - 1] == event.position);
+        CHECK(!(wanted & SEGMENT_TYPE) == !block.types);
+        if (block.types)
+            CHECK_STR(event.type, block.type_names[block.types[block.count - 1]]);
+        CHECK(!(wanted & SEGMENT_PAYLOAD) == !block.payloads);
+        if (block.payloads)
+            CHECK_STR(event.payload, block.payloads[block.count - 1]);
+        CHECK(!(wanted & SEGMENT_ID) == !block.ids);
+        CHECK(!(wanted & SEGMENT_HASH) == !block.hashes);
+    }
+    segment_reader_reset(reader);
+    segment_close(segment);
+    made_disk_end(&disk);
+}
+
+TEST(segment_scan_skips_row_groups_outside_the_time_bounds)
+{
+    struct made_disk disk = made_disk_new(1);
+    AUTO(segment_writer) writer = NULL;
+    struct segment_write_options options = {.tenant = S("t")};
+    CHECK_OK(segment_writer_open(disk.os, disk.dir, S("s"), options, &writer, NULL));
+    struct made *made = made_new(1, MADE_NO_METADATA);
+    for (int64_t i = 0; i < 3 * GROUP_ROWS; i++) {
+        struct als_event event = *made_next(made);
+        event.timestamp_us = i;
+        CHECK_OK(segment_writer_add(writer, &event, NULL));
+    }
+    struct segment_facts facts;
+    CHECK_OK(segment_writer_finish(writer, &facts, NULL));
+    segment_writer_close(MOVE(writer));
+    free(made);
+    struct segment *segment = made_open(&disk);
+    AUTO(segment_scan) scan = segment_scan_new();
+    segment_scan_begin(scan, segment, SEGMENT_TIMESTAMP, 0);
+    segment_scan_bound_time(scan, GROUP_ROWS + 5, 2 * GROUP_ROWS - 1);
+    uint64_t rows = 0, first = UINT64_MAX;
+    struct segment_block block;
+    do {
+        CHECK_OK(segment_scan_next(scan, &block, NULL));
+        if (block.count && first == UINT64_MAX)
+            first = block.row;
+        rows += block.count;
+    } while (block.count);
+    CHECK_EQUAL(GROUP_ROWS, first);
+    CHECK_EQUAL(GROUP_ROWS, rows);
+    segment_close(segment);
+    made_disk_end(&disk);
+}
+
+static void find_positions(struct made_disk *disk, struct segment *segment, struct made *made)
+{
+    (void)disk;
+    uint32_t row;
+    als_position before = 0;
+    uint64_t rows = segment_facts(segment)->rows;
+    for (uint32_t i = 0; i < rows; i++) {
+        als_position position = made_next(made)->position;
+        if (i % 97 == 0 || i + 1 == rows) {
+            CHECK_OK(segment_row_of(segment, position, &row, NULL));
+            CHECK_EQUAL(i, row);
+            CHECK_OK(segment_row_of(segment, before + 1, &row, NULL)); // or what is behind it
+            CHECK_EQUAL(i, row);
+        }
+        before = position;
+    }
+    CHECK_OK(segment_row_of(segment, before + 1, &row, NULL));
+    CHECK_EQUAL(rows, row);
+}
+
+TEST(segment_row_of_finds_a_position_or_what_is_behind_it)
+{
+    for_each_segment(find_positions);
+}
+
+TEST(segment_of_the_same_rows_and_identity_is_the_same_file)
+{
+    struct made_disk a = made_disk_new(9), b = made_disk_new(9);
+    made_write(&a, 4, MADE_LONG_TEXTS | MADE_SPARSE, 5000);
+    made_write(&b, 4, MADE_LONG_TEXTS | MADE_SPARSE, 5000);
+    str first = made_bytes(&a), second = made_bytes(&b);
+    CHECK_EQUAL(first.len, second.len);
+    CHECK(str_equal(first, second));
+    free((char *)first.ptr);
+    free((char *)second.ptr);
+    made_disk_end(&a);
+    made_disk_end(&b);
+}
+
+TEST(segment_cache_stays_within_its_bytes_and_serves_what_it_has)
+{
+    struct made_disk disk = made_disk_new(1);
+    segment_cache_free(disk.cache);
+    disk.cache = segment_cache_new(KIB(300));
+    made_write(&disk, 2, 0, 21000);
+    struct segment *segment = made_open(&disk);
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct rand rand = {3};
+    struct als_event event = {};
+    for (int i = 0; i < 2000; i++) {
+        uint32_t row = (uint32_t)rand_below(&rand, 21000);
+        CHECK_OK(segment_read(reader, segment, row, &event, NULL));
+        CHECK_EQUAL(row + 1, event.position);
+    }
+    segment_reader_reset(reader);
+    struct segment_cache_stat stat = segment_cache_stat(disk.cache);
+    CHECK(stat.bytes <= KIB(300));
+    CHECK(stat.evictions > 0 && stat.hits > 0 && stat.misses > 0);
+    CHECK_OK(segment_read(reader, segment, 77, &event, NULL));
+    segment_reader_reset(reader);
+    uint64_t misses = segment_cache_stat(disk.cache).misses;
+    CHECK_OK(segment_read(reader, segment, 77, &event, NULL));
+    CHECK_EQUAL(misses, segment_cache_stat(disk.cache).misses);
+    segment_reader_reset(reader);
+    segment_close(segment);
+    CHECK_EQUAL(0, segment_cache_stat(disk.cache).bytes);
+    made_disk_end(&disk);
+}
+
+// ---- Damage.
+
+// What opens and reads it all by each of the three ways. Returns how many found something; what is
+// given out is compared with what was written.
+static unsigned find_damage(struct made_disk *disk, uint64_t seed, uint64_t rows, bool *ret_verify)
+{
+    struct segment *segment = NULL;
+    *ret_verify = true;
+    if (segment_open(disk->os, disk->dir, S("s"), disk->cache, &segment, NULL) != ALS_OK)
+        return 3;
+    *ret_verify = segment_verify(segment, NULL, NULL, NULL) != ALS_OK;
+    unsigned found = *ret_verify;
+    AUTO(segment_reader) reader = segment_reader_new();
+    AUTO(segment_scan) scan = segment_scan_new();
+    struct made *made = made_new(seed, 0);
+    struct als_event event = {};
+    bool read_found = false;
+    for (uint32_t row = 0; row < rows; row++) {
+        const struct als_event *want = made_next(made);
+        if (segment_read(reader, segment, row, &event, NULL) == ALS_OK)
+            made_check_equal(want, &event);
+        else
+            read_found = true;
+    }
+    free(made);
+    made = made_new(seed, 0);
+    segment_scan_begin(scan, segment, SEGMENT_ALL, 0);
+    struct segment_block block = {};
+    do {
+        if (segment_scan_next(scan, &block, NULL) != ALS_OK)
+            break;
+        for (uint32_t i = 0; i < block.count; i++) {
+            event = event_of(&block, i);
+            made_check_equal(made_next(made), &event);
+        }
+    } while (block.count);
+    free(made);
+    segment_reader_reset(reader);
+    segment_close(segment);
+    return found + read_found;
+}
+
+TEST(segment_verify_finds_every_flipped_bit_and_no_reader_is_told_wrong)
+{
+    enum { ROWS = 12 };
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, ROWS);
+    str bytes = made_bytes(&disk);
+    for (uint64_t bit = 0; bit < bytes.len * 8; bit++) {
+        sim_flip(disk.sim, bit, NULL);
+        bool verify = false;
+        (void)find_damage(&disk, 3, ROWS, &verify);
+        if (!verify)
+            test_fail(__FILE__, __LINE__, "bit %llu of byte %llu is not found",
+                      (unsigned long long)(bit % 8), (unsigned long long)(bit / 8));
+        sim_flip(disk.sim, bit, NULL);
+    }
+    bool verify = true;
+    CHECK_EQUAL(0, find_damage(&disk, 3, ROWS, &verify));
+    free((char *)bytes.ptr);
+    made_disk_end(&disk);
+}
+
+// The same for a larger one, at bits drawn from a seed.
+TEST(segment_of_many_pages_finds_flipped_bits)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 5000);
+    uint64_t bits = sim_bits(disk.sim);
+    struct rand rand = {7};
+    for (int i = 0; i < 60; i++) {
+        uint64_t bit = rand_below(&rand, bits);
+        sim_flip(disk.sim, bit, NULL);
+        bool verify = false;
+        (void)find_damage(&disk, 3, 5000, &verify);
+        CHECK(verify);
+        sim_flip(disk.sim, bit, NULL);
+    }
+    made_disk_end(&disk);
+}
+
+TEST(segment_that_was_cut_is_refused)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 50);
+    str bytes = made_bytes(&disk);
+    for (size_t len = 0; len < bytes.len; len += len < 100 || len + 3000 > bytes.len ? 1 : 101) {
+        made_replace(&disk, str_first(bytes, len));
+        struct segment *segment = NULL;
+        CHECK_ERR(ALS_CORRUPT, segment_open(disk.os, disk.dir, S("s"), disk.cache, &segment, NULL));
+    }
+    free((char *)bytes.ptr);
+    made_disk_end(&disk);
+}
+
+static size_t find_text(str bytes, str wanted)
+{
+    char *at = memmem(bytes.ptr, bytes.len, wanted.ptr, wanted.len);
+    CHECK(at);
+    return (size_t)(at - bytes.ptr);
+}
+
+static void seal_again(str bytes)
+{
+    size_t footer_at = bytes.len - 8 - load_le32(bytes.ptr + bytes.len - 8);
+    size_t seal_at = find_text(bytes, KEY_SEAL) + KEY_SEAL.len + 2;
+    uint64_t seal = footer_seal((const uint8_t *)bytes.ptr + footer_at, bytes.len - footer_at,
+                                seal_at - footer_at);
+    char digits[SEAL_DIGITS + 1];
+    (void)snprintf(digits, sizeof digits, "%016llx", (unsigned long long)seal);
+    memcpy((char *)bytes.ptr + seal_at, digits, SEAL_DIGITS);
+}
+
+TEST(segment_of_a_newer_format_is_refused_by_its_number)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 50);
+    str bytes = made_bytes(&disk);
+    size_t at = find_text(bytes, KEY_FORMAT) + KEY_FORMAT.len + 2;
+    CHECK_EQUAL('1', bytes.ptr[at]);
+    ((char *)bytes.ptr)[at] = '2';
+    made_replace(&disk, bytes);
+    struct segment *segment = NULL;
+    CHECK_ERR(ALS_CORRUPT, segment_open(disk.os, disk.dir, S("s"), disk.cache, &segment, NULL));
+    seal_again(bytes);
+    made_replace(&disk, bytes);
+    struct als_why why = {""};
+    CHECK_ERR(ALS_FORMAT_TOO_NEW,
+              segment_open(disk.os, disk.dir, S("s"), disk.cache, &segment, &why));
+    CHECK(strstr(why.text, "version 2"));
+    free((char *)bytes.ptr);
+    made_disk_end(&disk);
+}
+
+// Sealed, but by somebody who lied: the rows decide.
+TEST(segment_verify_finds_facts_that_are_not_those_of_the_rows)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 50);
+    str bytes = made_bytes(&disk);
+    size_t at = find_text(bytes, KEY_RAW_BYTES) + KEY_RAW_BYTES.len + 2;
+    ((char *)bytes.ptr)[at] ^= 1;
+    seal_again(bytes);
+    made_replace(&disk, bytes);
+    struct segment *segment = made_open(&disk);
+    CHECK_ERR(ALS_CORRUPT, segment_verify(segment, NULL, NULL, NULL));
+    segment_close(segment);
+    free((char *)bytes.ptr);
+    made_disk_end(&disk);
+}
+
+TEST(segment_writer_passes_on_what_fails_below)
+{
+    static const unsigned faults[] = {SIM_FAIL_WRITE, SIM_FAIL_PART, SIM_FAIL_SYNC,
+                                      SIM_FAIL_DIRECTORY};
+    for (size_t i = 0; i < COUNT_OF(faults); i++) {
+        bool failed = true;
+        for (uint64_t nth = 1; failed; nth++) {
+            struct made_disk disk = made_disk_new(1);
+            struct made *made = made_new(1, 0);
+            sim_fail(disk.sim, faults[i], nth, ALS_STORAGE);
+            struct segment_write_options options = {.tenant = S("t")};
+            AUTO(segment_writer) writer = NULL;
+            struct segment_facts facts;
+            err code = segment_writer_open(disk.os, disk.dir, S("s"), options, &writer, NULL);
+            for (int row = 0; row < 100 && code == ALS_OK; row++)
+                code = segment_writer_add(writer, made_next(made), NULL);
+            if (code == ALS_OK)
+                code = segment_writer_finish(writer, &facts, NULL);
+            failed = !sim_fault_pending(disk.sim);
+            CHECK_ERR(failed ? ALS_STORAGE : ALS_OK, code);
+            segment_writer_close(MOVE(writer));
+            free(made);
+            made_disk_end(&disk);
+        }
+    }
+}
+
+TEST(segment_open_passes_on_what_fails_below)
+{
+    static const unsigned faults[] = {SIM_FAIL_OPEN, SIM_FAIL_READ, SIM_FAIL_MAP};
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 50);
+    struct segment *segment = NULL;
+    for (size_t i = 0; i < COUNT_OF(faults); i++) {
+        sim_fail(disk.sim, faults[i], 1, ALS_STORAGE);
+        CHECK_ERR(ALS_STORAGE, segment_open(disk.os, disk.dir, S("s"), disk.cache, &segment, NULL));
+        CHECK(!sim_fault_pending(disk.sim));
+    }
+    CHECK_ERR(ALS_NOT_FOUND,
+              segment_open(disk.os, disk.dir, S("none"), disk.cache, &segment, NULL));
+    made_disk_end(&disk);
+}
+
+TEST(segment_that_is_finished_survives_a_power_cut)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 50);
+    CHECK_OK(disk.os->dir_sync(disk.dir, NULL)); // the name is the caller's business
+    struct made_disk after = {.sim = sim_crash(disk.sim, 1, SIM_DROP),
+                              .cache = segment_cache_new(MIB(1))};
+    after.os = sim_os(after.sim);
+    CHECK_OK(after.os->dir_open(after.os, NULL, S("segments"), false, &after.dir, NULL));
+    struct segment *segment = made_open(&after);
+    CHECK_OK(segment_verify(segment, NULL, NULL, NULL));
+    segment_close(segment);
+    made_disk_end(&after);
+    made_disk_end(&disk);
+}
+
+TEST(segment_holds_the_longest_payload_an_event_may_have)
+{
+    struct made_disk disk = made_disk_new(1);
+    char *payload = malloc(REQUEST_BYTES_MAX);
+    CHECK(payload);
+    struct rand rand = {1};
+    for (uint64_t i = 0; i < REQUEST_BYTES_MAX; i++)
+        payload[i] = (char)('a' + (i % 4096 ? i % 7 : rand_below(&rand, 20)));
+    AUTO(segment_writer) writer = NULL;
+    struct segment_write_options options = {.tenant = S("t")};
+    CHECK_OK(segment_writer_open(disk.os, disk.dir, S("s"), options, &writer, NULL));
+    struct als_event event = {.position = 1, .entity = S("e"), .type = S("t"), .payload = S("{}")};
+    CHECK_OK(segment_writer_add(writer, &event, NULL));
+    event.position = 5;
+    event.payload = (str){payload, REQUEST_BYTES_MAX};
+    CHECK_OK(segment_writer_add(writer, &event, NULL));
+    event.position = 6;
+    event.payload = S("{}");
+    CHECK_OK(segment_writer_add(writer, &event, NULL));
+    CHECK_OK(segment_writer_finish(writer, &disk.facts, NULL));
+    segment_writer_close(MOVE(writer));
+    struct segment *segment = made_open(&disk);
+    CHECK_OK(segment_verify(segment, NULL, NULL, NULL));
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct als_event got = {};
+    CHECK_OK(segment_read(reader, segment, 1, &got, NULL));
+    CHECK(str_equal((str){payload, REQUEST_BYTES_MAX}, got.payload));
+    segment_reader_reset(reader);
+    segment_close(segment);
+    free(payload);
+    made_disk_end(&disk);
+}
+
+// ---- Threads and memory.
+
+static void *read_at_random(void *context)
+{
+    struct segment *segment = context;
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct rand rand = {(uint64_t)(uintptr_t)&rand};
+    struct als_event event = {};
+    for (int i = 0; i < 400; i++) {
+        uint32_t row = (uint32_t)rand_below(&rand, segment_facts(segment)->rows);
+        if (segment_read(reader, segment, row, &event, NULL) != ALS_OK || event.position != row + 1)
+            return segment;
+    }
+    return NULL;
+}
+
+TEST(segment_is_read_by_many_threads_through_one_small_cache)
+{
+    enum { THREADS = 4 };
+    struct made_disk disk = made_disk_new(1);
+    segment_cache_free(disk.cache);
+    disk.cache = segment_cache_new(KIB(500));
+    made_write(&disk, 2, 0, 6000);
+    struct segment *segment = made_open(&disk);
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        CHECK_EQUAL(0, pthread_create(&threads[i], NULL, read_at_random, segment));
+    for (int i = 0; i < THREADS; i++) {
+        void *failed = segment;
+        CHECK_EQUAL(0, pthread_join(threads[i], &failed));
+        CHECK(!failed);
+    }
+    CHECK(segment_cache_stat(disk.cache).bytes <= KIB(500));
+    segment_close(segment);
+    made_disk_end(&disk);
+}
+
+// Present where a sanitizer's run-time library is.
+__attribute__((weak)) int
+__sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void *, size_t),
+                                          void (*freed)(const volatile void *));
+static _Atomic uint64_t allocations;
+
+static void count_allocation(const volatile void *memory, size_t size)
+{
+    (void)memory;
+    (void)size;
+    atomic_fetch_add(&allocations, 1);
+}
+
+static void ignore_free(const volatile void *memory)
+{
+    (void)memory;
+}
+
+static uint64_t scan_rows(struct segment_scan *scan, struct segment *segment)
+{
+    uint64_t rows = 0;
+    struct segment_block block;
+    segment_scan_begin(scan, segment, SEGMENT_ALL, 0);
+    do {
+        CHECK_OK(segment_scan_next(scan, &block, NULL));
+        rows += block.count;
+    } while (block.count);
+    return rows;
+}
+
+TEST(segment_scan_and_warm_reads_allocate_nothing)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 2, 0, 6000);
+    struct segment *segment = made_open(&disk);
+    AUTO(segment_scan) scan = segment_scan_new();
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct als_event event = {};
+    for (int round = 0; round < 2; round++) { // memory grows in the first
+        if (round == 1 && __sanitizer_install_malloc_and_free_hooks)
+            (void)__sanitizer_install_malloc_and_free_hooks(count_allocation, ignore_free);
+        atomic_store(&allocations, 0);
+        CHECK_EQUAL(6000, scan_rows(scan, segment));
+        for (uint32_t row = 0; row < 6000; row += 7)
+            CHECK_OK(segment_read(reader, segment, row, &event, NULL));
+    }
+    uint64_t made = atomic_load(&allocations);
+    if (made)
+        test_fail(__FILE__, __LINE__, "%llu allocations", (unsigned long long)made);
+    segment_reader_reset(reader);
+    segment_close(segment);
+    made_disk_end(&disk);
+}
+
+// ---- Import.
+
+struct made_check {
+    struct made *made;
+    uint64_t rows;
+};
+
+static err import_next(void *context, const struct als_event *event, struct als_why *why)
+{
+    (void)why;
+    struct made_check *check = context;
+    made_check_equal(made_next(check->made), event);
+    check->rows++;
+    return ALS_OK;
+}
+
+static void import_all(struct made_disk *disk, struct segment *segment, struct made *made)
+{
+    uint64_t rows = segment_facts(segment)->rows;
+    struct made_check check = {made, 0};
+    CHECK_OK(segment_import(disk->os, disk->dir, S("s"), import_next, &check, NULL));
+    CHECK_EQUAL(rows, check.rows);
+}
+
+TEST(segment_import_reads_our_own_files_too)
+{
+    for_each_segment(import_all);
+}
+
+TEST(segment_import_finds_damage_of_pages)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 30);
+    str bytes = made_bytes(&disk);
+    ((char *)bytes.ptr)[60] ^= 1;
+    made_replace(&disk, bytes);
+    struct made *made = made_new(3, 0);
+    struct made_check check = {made, 0};
+    CHECK_ERR(ALS_CORRUPT, segment_import(disk.os, disk.dir, S("s"), import_next, &check, NULL));
+    free(made);
+    free((char *)bytes.ptr);
+    made_disk_end(&disk);
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every byte, then every value.
+//
+// The bytes of each row group have a checksum in the footer, which has the seal; opening has seen
+// that row groups and footer are all there is. So a flipped bit is found before anything is
+// decoded. The rest finds what a program did wrong when it wrote: rows that are not what their hash
+// says, order, facts, ranges, Bloom filters that deny what is there.
+#include "segment/scan.h"
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "segment/bloom.h"
+
+#include <stdlib.h>
+
+// What the rows say, to be compared with what the footer says.
+struct counted {
+    struct segment_facts facts;
+    struct parquet_range ranges[COLUMNS]; // of the row group; point into `space`
+    uint8_t space[COLUMNS][2][ENTITY_BYTES_MAX];
+};
+
+struct verifier {
+    struct segment *segment;
+    struct segment_scan *scan;
+    struct parquet_group *group; // of the footer
+    struct thrift_in groups;     // behind it
+    uint32_t next;               // number of the row group that is read next
+    struct counted counted;
+    segment_each *each;
+    void *context;
+};
+
+static err wrong(const struct verifier *verifier, const char *what, struct als_why *why)
+{
+    return FAIL(why, ALS_CORRUPT, "row group %u of the segment is damaged: %s",
+                verifier->next ? verifier->next - 1 : 0, what);
+}
+
+// ---- Bloom filters.
+
+struct filter {
+    const uint8_t *bytes;
+    size_t size;
+};
+
+static bool find_filter(const struct verifier *verifier, size_t column, struct filter *ret_filter)
+{
+    const struct parquet_chunk *chunk = &verifier->group->chunks[column];
+    const struct segment_group *group = &verifier->segment->groups[verifier->next - 1];
+    uint64_t offset = chunk->bloom_offset;
+    if (offset < group->offset || offset > group->end || chunk->bloom_bytes > group->end - offset)
+        return false;
+    const uint8_t *at = verifier->segment->bytes + offset;
+    struct thrift_in in = {at, at + chunk->bloom_bytes, false};
+    struct thrift_field field = {};
+    int64_t size = 0;
+    while (thrift_next(&in, &field)) {
+        if (field.id == 1)
+            size = thrift_int(&in, &field);
+        else
+            thrift_skip(&in, &field);
+    }
+    *ret_filter = (struct filter){in.at, (size_t)size};
+    return !in.failed && size >= BLOOM_BLOCK && size % BLOOM_BLOCK == 0 && size == in.end - in.at;
+}
+
+static bool filter_has(const struct filter *filter, str value)
+{
+    return bloom_may_have(filter->bytes, filter->size, bloom_hash(value));
+}
+
+// ---- One row.
+
+static void widen(struct counted *counted, size_t column, str value)
+{
+    struct parquet_range *range = &counted->ranges[column];
+    char *least = (char *)counted->space[column][0], *greatest = (char *)counted->space[column][1];
+    if (!range->least.ptr || value_compare(&columns[column], value, range->least) < 0) {
+        memcpy(least, value.ptr, value.len);
+        range->least = (str){least, value.len};
+    }
+    if (!range->greatest.ptr || value_compare(&columns[column], value, range->greatest) > 0) {
+        memcpy(greatest, value.ptr, value.len);
+        range->greatest = (str){greatest, value.len};
+    }
+}
+
+static void widen_number(struct counted *counted, size_t column, uint64_t value)
+{
+    uint8_t bytes[8];
+    store_le64(bytes, value);
+    size_t width = columns[column].kind == KIND_NARROW ? 4 : 8;
+    widen(counted, column, (str){(const char *)bytes, width});
+}
+
+static void count_row(struct counted *counted, const struct als_event *event)
+{
+    facts_count(&counted->facts, event);
+    widen_number(counted, COLUMN_POSITION, event->position);
+    widen_number(counted, COLUMN_VERSION, event->version);
+    widen_number(counted, COLUMN_TIMESTAMP, (uint64_t)event->timestamp_us);
+    widen_number(counted, COLUMN_RECORDED, (uint64_t)event->recorded_us);
+    widen_number(counted, COLUMN_SCHEMA_VERSION, event->schema_version);
+    widen(counted, COLUMN_ENTITY, event->entity);
+    widen(counted, COLUMN_TYPE, event->type);
+}
+
+static struct als_event row_of(const struct segment_block *block, uint32_t i, str tenant)
+{
+    return (struct als_event){
+        .position = block->positions[i],
+        .version = block->versions[i],
+        .id = block->ids[i],
+        .timestamp_us = block->timestamps_us[i],
+        .recorded_us = block->recorded_us[i],
+        .schema_version = block->schema_versions[i],
+        .tenant = tenant,
+        .entity = block->entity_names[block->entities[i]],
+        .type = block->type_names[block->types[i]],
+        .payload = block->payloads[i],
+        .metadata = block->metadatas[i],
+    };
+}
+
+static err check_block(struct verifier *verifier, const struct segment_block *block,
+                       const struct filter filters[COLUMNS], struct als_why *why)
+{
+    for (uint32_t i = 0; i < block->count; i++) {
+        struct als_event event = row_of(block, i, verifier->segment->facts.tenant);
+        str id = {(const char *)event.id.bytes, sizeof event.id.bytes};
+        if (row_hash(&event) != block->hashes[i])
+            return FAIL(why, ALS_CORRUPT, "row %u of the segment is not what was written",
+                        block->row + i);
+        if (event.position <= verifier->counted.facts.last)
+            return wrong(verifier, "its positions do not go up", why);
+        if (!filter_has(&filters[COLUMN_ENTITY], event.entity) ||
+            !filter_has(&filters[COLUMN_TYPE], event.type) || !filter_has(&filters[COLUMN_ID], id))
+            return wrong(verifier, "a Bloom filter denies what is there", why);
+        count_row(&verifier->counted, &event);
+        if (verifier->each)
+            TRY(verifier->each(verifier->context, &event, why));
+    }
+    return ALS_OK;
+}
+
+// ---- One row group.
+
+static err check_bytes(const struct verifier *verifier, struct als_why *why)
+{
+    const struct segment_group *group = &verifier->segment->groups[verifier->next - 1];
+    const uint8_t *bytes = verifier->segment->bytes;
+    if (hash_bytes(bytes + group->offset, group->end - group->offset, 0) != group->check)
+        return wrong(verifier, "its checksum is another", why);
+    return ALS_OK;
+}
+
+// The greatest and least values of the pages, out of the column index, are those of the chunk.
+static bool same_pages(const struct verifier *verifier, size_t column)
+{
+    const struct parquet_chunk *chunk = &verifier->group->chunks[column];
+    const struct segment_group *group = &verifier->segment->groups[verifier->next - 1];
+    if (chunk->column_index_offset < group->offset || chunk->column_index_offset > group->end ||
+        chunk->column_index_bytes > group->end - chunk->column_index_offset)
+        return false;
+    const uint8_t *at = verifier->segment->bytes + chunk->column_index_offset;
+    struct thrift_in in = {at, at + chunk->column_index_bytes, false};
+    struct thrift_field field = {};
+    bool least_met = false, greatest_met = false, inside = true;
+    while (thrift_next(&in, &field)) {
+        if (field.id != 2 && field.id != 3) {
+            thrift_skip(&in, &field);
+            continue;
+        }
+        uint32_t count = thrift_list(&in, &field, THRIFT_BINARY);
+        for (uint32_t i = 0; i < count && !in.failed; i++) {
+            str value = thrift_text(&in);
+            least_met |= field.id == 2 && str_equal(value, chunk->range.least);
+            greatest_met |= field.id == 3 && str_equal(value, chunk->range.greatest);
+            inside &= value.len == chunk->range.least.len || columns[column].kind == KIND_NAME;
+        }
+    }
+    return !in.failed && least_met && greatest_met && inside;
+}
+
+static err check_ranges(const struct verifier *verifier, struct als_why *why)
+{
+    for (size_t i = 0; i < COLUMNS; i++) {
+        const struct parquet_range *says = &verifier->group->chunks[i].range;
+        const struct parquet_range *is = &verifier->counted.ranges[i];
+        if (!columns[i].ranged)
+            continue;
+        if (!str_equal(says->least, is->least) || !str_equal(says->greatest, is->greatest) ||
+            !same_pages(verifier, i))
+            return wrong(verifier, "its statistics are not those of its rows", why);
+    }
+    return ALS_OK;
+}
+
+static err check_group(struct verifier *verifier, struct als_why *why)
+{
+    const struct segment_group *group = &verifier->segment->groups[verifier->next++];
+    TRY(check_bytes(verifier, why));
+    if (!parquet_take_group(&verifier->groups, verifier->group))
+        return wrong(verifier, "it cannot be found in the footer", why);
+    struct filter filters[COLUMNS] = {};
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (columns[i].bloom && !find_filter(verifier, i, &filters[i]))
+            return wrong(verifier, "a Bloom filter cannot be read", why);
+    memset(verifier->counted.ranges, 0, sizeof verifier->counted.ranges);
+    for (uint32_t done = 0; done < group->rows;) {
+        struct segment_block block;
+        TRY(segment_scan_next(verifier->scan, &block, why));
+        TRY(check_block(verifier, &block, filters, why));
+        done += block.count;
+    }
+    return check_ranges(verifier, why);
+}
+
+static bool same_facts(const struct segment_facts *a, const struct segment_facts *b)
+{
+    return a->first == b->first && a->last == b->last && a->rows == b->rows &&
+           a->least_us == b->least_us && a->greatest_us == b->greatest_us &&
+           a->recorded_first_us == b->recorded_first_us &&
+           a->recorded_last_us == b->recorded_last_us && a->new_entities == b->new_entities &&
+           a->raw_bytes == b->raw_bytes;
+}
+
+static err verify(struct verifier *verifier, struct als_why *why)
+{
+    const struct segment *segment = verifier->segment;
+    struct parquet_footer parts;
+    const uint8_t *footer = segment->bytes + segment->footer_at;
+    if (!parquet_take_footer(footer, segment->size - segment->footer_at - FOOTER_TAIL, &parts))
+        return wrong(verifier, "the footer cannot be read", why);
+    verifier->groups = parts.groups;
+    segment_scan_begin(verifier->scan, verifier->segment, SEGMENT_ALL, 0);
+    while (verifier->next < segment->group_count)
+        TRY(check_group(verifier, why));
+    if (!same_facts(&verifier->counted.facts, &segment->facts))
+        return FAIL(why, ALS_CORRUPT, "the footer of the segment does not fit its rows");
+    return ALS_OK;
+}
+
+err segment_verify(struct segment *segment, segment_each *each, void *context, struct als_why *why)
+{
+    struct verifier *verifier = calloc(1, sizeof *verifier);
+    struct parquet_group *group = calloc(1, sizeof *group);
+    AUTO(segment_scan) scan = segment_scan_new();
+    err code = ALS_NO_MEMORY;
+    if (verifier && group && scan) {
+        *verifier = (struct verifier){
+            .segment = segment, .scan = scan, .group = group, .each = each, .context = context};
+        code = verify(verifier, why);
+    } else
+        err_explain(why, "no memory to verify a segment");
+    free(group);
+    free(verifier);
+    return code;
+}
