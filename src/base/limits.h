@@ -29,8 +29,8 @@ enum {
     SNAPSHOT_SECONDS_DEFAULT = 3600,
     SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
     SNAPSHOTS_PER_ENTITY_MAX = 100,
-    SNAPSHOTS_COUNT_MAX = 262144, // of a tenant
-    SNAPSHOTS_PAGE_MAX = 1000,    // snapshots of one page
+    SNAPSHOTS_COUNT_MAX = 262144,     // of a tenant
+    SNAPSHOTS_PAGE_MAX = 1000,        // snapshots of one page
     SCHEMA_DEPTH_MAX = 128,           // nesting of a schema's text
     SCHEMA_RULES_MAX = 100000,        // subschemas of one schema, with what it refers to
     SCHEMA_DOCUMENTS_MAX = 256,       // texts that one schema may refer to
