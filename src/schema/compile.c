@@ -335,11 +335,14 @@ static err explain_by_metaschema(const struct schema *metaschema, const struct j
         return ALS_OK;
     struct schema_errors errors = {};
     TRY(schema_explain(metaschema, doc, arena, &errors, why));
-    // The most telling one is the deepest.
-    const struct schema_error *worst = errors.items;
-    for (uint32_t i = 1; i < errors.count; i++)
-        if (errors.items[i].instance.len > worst->instance.len)
+    // The most telling one is the deepest that no other explains.
+    const struct schema_error *worst = NULL;
+    for (uint32_t i = 0; i < errors.count; i++) {
+        bool parent = i + 1 < errors.count && errors.items[i + 1].parent == i;
+        if (!parent && (!worst || errors.items[i].instance.len > worst->instance.len))
             worst = &errors.items[i];
+    }
+    assert(worst);
     return FAIL(why, ALS_VALIDATION, "this is not a JSON Schema: %.*s at #%.*s",
                 STR(worst->message), STR(worst->instance));
 }

@@ -73,6 +73,7 @@ struct string_rule {
     uint64_t min_length, max_length;
     const struct pattern *pattern; // NULL: none
     uint8_t format;                // enum format; FORMAT_NONE when it does not decide
+    bool base64, json;             // what contentEncoding and contentMediaType demand
 };
 
 struct array_rule {
