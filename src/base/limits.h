@@ -39,7 +39,8 @@ enum {
     SCHEMA_PATTERN_BYTES_MAX = 8192,  // one pattern's text
     SCHEMA_PATTERN_STATES_MAX = 8192, // and what it becomes, repetitions written out
     SCHEMA_NESTING_MAX = 1024,        // rules within rules while a value is checked
-    SCHEMA_STEPS_MAX = 100000000,     // work of one check
+    SCHEMA_STEPS_MAX = 10000000,      // work of one check, beside that for each byte:
+    SCHEMA_STEPS_PER_BYTE = 16,       // of the value's text
     SCHEMA_ERRORS_MAX = 100,          // that one explanation lists
 
     SUBJECT_BYTES_MAX = 255,

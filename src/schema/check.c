@@ -388,8 +388,8 @@ bool rule_check(struct run *run, const struct frame *up, enum keyword via, uint3
 
 struct run run_begin(const struct schema *schema, const struct json_doc *doc, struct arena *arena)
 {
-    return (struct run){
-        .schema = schema, .doc = doc, .work = {.steps = SCHEMA_STEPS_MAX, .arena = arena}};
+    uint64_t steps = SCHEMA_STEPS_MAX + (uint64_t)SCHEMA_STEPS_PER_BYTE * doc->text.len;
+    return (struct run){.schema = schema, .doc = doc, .work = {.steps = steps, .arena = arena}};
 }
 
 err run_end(const struct run *run, struct als_why *why)
@@ -400,8 +400,9 @@ err run_end(const struct run *run, struct als_why *why)
     if (run->work.full)
         return FAIL(why, ALS_TOO_LARGE, "checking the value takes too much memory");
     if (run_over(run))
-        return FAIL(why, ALS_TOO_LARGE, "checking the value takes more than %d steps",
-                    SCHEMA_STEPS_MAX);
+        return FAIL(why, ALS_TOO_LARGE,
+                    "checking the value takes more than %d steps, and %d for each of its bytes",
+                    SCHEMA_STEPS_MAX, SCHEMA_STEPS_PER_BYTE);
     return ALS_OK;
 }
 

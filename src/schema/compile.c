@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { ARENA_BLOCK = 16 << 10 };
+enum { ARENA_BLOCK = 16 << 10, TABLE_WORK_MAX = 20000000 };
 
 // ---- Naming rules
 
@@ -122,7 +122,8 @@ err pattern_of(const struct source *source, str text, const struct json_node *wh
     struct compiler *compiler = source->compiler;
     struct arena scratch; // its own: many patterns would fill the compiler's
     arena_init(&scratch, 4 << 10, MIB(16));
-    err code = pattern_compile(text, compiler->keep, &scratch, ret_pattern, &why);
+    err code =
+        pattern_compile(text, compiler->keep, &scratch, &compiler->table_work, ret_pattern, &why);
     arena_deinit(&scratch);
     if (code == ALS_OK)
         return ALS_OK;
@@ -398,8 +399,11 @@ err schema_compile(str text, const struct schema_options *options, struct schema
     if (!schema)
         return FAIL(why, ALS_NO_MEMORY, "the schema cannot be compiled");
     *schema = (struct schema){.arena = arena};
-    struct compiler compiler = {
-        .schema = schema, .options = options, .keep = &schema->arena, .why = why};
+    struct compiler compiler = {.schema = schema,
+                                .options = options,
+                                .keep = &schema->arena,
+                                .why = why,
+                                .table_work = TABLE_WORK_MAX};
     arena_init(&compiler.scratch, ARENA_BLOCK, SCHEMA_MEMORY_MAX);
     err code = compile(&compiler, text);
     arena_deinit(&compiler.scratch);

@@ -76,7 +76,8 @@ struct compiler {
     struct list rules, numbers, strings, arrays, objects, slots, patterns, dependencies, combines,
         lists, names, value_sets, values, dynamic_anchors;
     uint32_t enum_values;
-    bool scoped; // there is a `$dynamicRef`
+    uint64_t table_work; // what may still be spent on tables for patterns
+    bool scoped;         // there is a `$dynamicRef`
 };
 
 struct place {
