@@ -266,6 +266,7 @@ static void publish(struct compiler *compiler)
     schema->arrays = compiler->arrays.items;
     schema->objects = compiler->objects.items;
     schema->slots = compiler->slots.items;
+    schema->words = compiler->words.items;
     schema->patterns = compiler->patterns.items;
     schema->dependencies = compiler->dependencies.items;
     schema->combines = compiler->combines.items;
@@ -290,6 +291,7 @@ static err compile(struct compiler *compiler, str text)
     TRY(name_all(compiler, document));
     compiler->schema->draft = LIST_AT(compiler->homes, struct home, resource)->draft;
     TRY(compile_all(compiler));
+    TRY(find_leaves(compiler));
     publish(compiler);
     return ALS_OK;
 }
