@@ -121,6 +121,7 @@ static void print_row(const char *name, struct subject *subject, task *work, int
     }
     printf("%-34s %8.0f MB/s %8.0f ns a document\n", name,
            (double)subject->bytes * 1000 / (double)best_ns, (double)best_ns / DOCUMENTS);
+    (void)keep;
 }
 
 static struct schema *compiled(const char *text, bool assert_formats)
