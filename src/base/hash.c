@@ -15,29 +15,52 @@ uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed)
     return XXH3_64bits_withSeed(bytes, len, seed);
 }
 
+void crc_steps_make(struct crc_steps *steps, uint32_t polynomial)
+{
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t crc = i;
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (polynomial & (0 - (crc & 1)));
+        steps->of[0][i] = crc;
+    }
+    for (int k = 1; k < 8; k++)
+        for (uint32_t i = 0; i < 256; i++) {
+            uint32_t before = steps->of[k - 1][i];
+            steps->of[k][i] = steps->of[0][before & 255] ^ (before >> 8);
+        }
+}
+
+uint32_t crc_steps_over(const struct crc_steps *steps, uint32_t crc, const void *bytes, size_t len)
+{
+    const uint8_t *at = bytes;
+    const uint32_t(*of)[256] = steps->of;
+    crc = ~crc;
+    for (; len >= 8; len -= 8, at += 8) {
+        uint32_t low = load_le32(at) ^ crc, high = load_le32(at + 4);
+        crc = of[7][low & 255] ^ of[6][low >> 8 & 255] ^ of[5][low >> 16 & 255] ^ of[4][low >> 24] ^
+              of[3][high & 255] ^ of[2][high >> 8 & 255] ^ of[1][high >> 16 & 255] ^
+              of[0][high >> 24];
+    }
+    while (len--)
+        crc = of[0][(crc ^ *at++) & 255] ^ (crc >> 8);
+    return ~crc;
+}
+
 enum { LANE_BYTES = 1024, POLYNOMIAL = (int)0x82f63b78u };
 
-static uint32_t step[8][256];      // slicing by eight, for the portable form
+static struct crc_steps steps;
 static uint32_t over_lane[4][256]; // moves a CRC over LANE_BYTES zero bytes
 
 static uint32_t over_zeros(uint32_t crc, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        crc = step[0][crc & 255] ^ (crc >> 8);
+        crc = steps.of[0][crc & 255] ^ (crc >> 8);
     return crc;
 }
 
 __attribute__((constructor)) static void make_tables(void)
 {
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t crc = i;
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc >> 1) ^ ((uint32_t)POLYNOMIAL & (0 - (crc & 1)));
-        step[0][i] = crc;
-    }
-    for (int k = 1; k < 8; k++)
-        for (uint32_t i = 0; i < 256; i++)
-            step[k][i] = step[0][step[k - 1][i] & 255] ^ (step[k - 1][i] >> 8);
+    crc_steps_make(&steps, (uint32_t)POLYNOMIAL);
     for (int k = 0; k < 4; k++)
         for (uint32_t i = 0; i < 256; i++)
             over_lane[k][i] = over_zeros(i << (8 * k), LANE_BYTES);
@@ -45,17 +68,7 @@ __attribute__((constructor)) static void make_tables(void)
 
 uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t len)
 {
-    const uint8_t *at = bytes;
-    crc = ~crc;
-    for (; len >= 8; len -= 8, at += 8) {
-        uint32_t low = load_le32(at) ^ crc, high = load_le32(at + 4);
-        crc = step[7][low & 255] ^ step[6][low >> 8 & 255] ^ step[5][low >> 16 & 255] ^
-              step[4][low >> 24] ^ step[3][high & 255] ^ step[2][high >> 8 & 255] ^
-              step[1][high >> 16 & 255] ^ step[0][high >> 24];
-    }
-    while (len--)
-        crc = step[0][(crc ^ *at++) & 255] ^ (crc >> 8);
-    return ~crc;
+    return crc_steps_over(&steps, crc, bytes, len);
 }
 
 #if defined(__x86_64__)

@@ -12,3 +12,10 @@ uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed);
 // instruction where there is one; both ways give the same result.
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
 uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t len); // for the test
+
+// A CRC of any reflected 32-bit polynomial by tables, eight bytes at a step ("slicing by eight").
+struct crc_steps {
+    uint32_t of[8][256];
+};
+void crc_steps_make(struct crc_steps *steps, uint32_t polynomial);
+uint32_t crc_steps_over(const struct crc_steps *steps, uint32_t crc, const void *bytes, size_t len);

@@ -29,8 +29,8 @@ enum {
     SNAPSHOT_SECONDS_DEFAULT = 3600,
     SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
     SNAPSHOTS_PER_ENTITY_MAX = 100,
-    SNAPSHOTS_COUNT_MAX = 262144, // of a tenant
-    SNAPSHOTS_PAGE_MAX = 1000,    // snapshots of one page
+    SNAPSHOTS_COUNT_MAX = 262144,     // of a tenant
+    SNAPSHOTS_PAGE_MAX = 1000,        // snapshots of one page
     SCHEMA_DEPTH_MAX = 128,           // nesting of a schema's text
     SCHEMA_RULES_MAX = 100000,        // subschemas of one schema, with what it refers to
     SCHEMA_DOCUMENTS_MAX = 256,       // texts that one schema may refer to
@@ -39,7 +39,8 @@ enum {
     SCHEMA_PATTERN_BYTES_MAX = 8192,  // one pattern's text
     SCHEMA_PATTERN_STATES_MAX = 8192, // and what it becomes, repetitions written out
     SCHEMA_NESTING_MAX = 1024,        // rules within rules while a value is checked
-    SCHEMA_STEPS_MAX = 100000000,     // work of one check
+    SCHEMA_STEPS_MAX = 10000000,      // work of one check, beside that for each byte:
+    SCHEMA_STEPS_PER_BYTE = 16,       // of the value's text
     SCHEMA_ERRORS_MAX = 100,          // that one explanation lists
 
     SUBJECT_BYTES_MAX = 255,

@@ -262,6 +262,7 @@ static void run_path(struct suite *suite, str path)
     if (run_file(suite, &why) != ALS_OK)
         failed(suite, S("file"), S("file"), why.text);
     arena_deinit(&arena);
+    suite->arena = NULL;
     fprintf(suite->cli->out, "%-64.*s %5llu passed %4llu failed\n", STR(path),
             (unsigned long long)suite->file.passed, (unsigned long long)suite->file.failed);
     struct tally *total = optional ? &suite->optional : &suite->required;

@@ -7,7 +7,8 @@
 
 #include <assert.h>
 
-enum { KEEPER_REST_MS = 5 };
+// With 5 ms, appending in memory was some 10 % slower than without a keeper; with 50 it is level.
+enum { KEEPER_REST_MS = 50 };
 
 // Each does a small piece and returns whether there is more. They run on the keeper only.
 static bool (*const turns[])(struct tenant *tenant) = {snapshots_turn};

@@ -9,6 +9,7 @@
 #include "schema/check.h"
 
 #include "base/limits.h"
+#include "schema/content.h"
 #include "schema/format.h"
 #include "schema/number.h"
 
@@ -216,11 +217,28 @@ static bool length_check(struct run *run, const struct frame *frame, const struc
     return true;
 }
 
+static bool content_check(struct run *run, const struct frame *frame, const struct json_node *node,
+                          str text)
+{
+    const struct string_rule *rule = &run->schema->strings[frame->rule->string];
+    if (rule->base64 && !content_decode(text, run->work.arena, &text))
+        return FAILED(run, frame, node, KEYWORD_CONTENT_ENCODING, "Not encoded in base64");
+    if (!text.ptr) { // the arena is full
+        run->work.steps = 0;
+        run->work.full = true;
+        return false;
+    }
+    if (rule->json && json_check(text, 0, NULL) != ALS_OK)
+        return FAILED(run, frame, node, KEYWORD_CONTENT_MEDIA_TYPE, "Not a JSON text");
+    return true;
+}
+
 bool string_check(struct run *run, const struct frame *frame, const struct json_node *node)
 {
     const struct string_rule *rule = &run->schema->strings[frame->rule->string];
+    bool content = rule->base64 || rule->json;
     bool valid = length_check(run, frame, node);
-    if ((!rule->pattern && !rule->format) || (!valid && !run->explanation))
+    if ((!rule->pattern && !rule->format && !content) || (!valid && !run->explanation))
         return valid;
     str text = run_text(run, node);
     if (!text.ptr || !work_spend(&run->work, 1 + text.len / 16))
@@ -232,6 +250,8 @@ bool string_check(struct run *run, const struct frame *frame, const struct json_
         !format_holds(rule->format, text, run->work.arena))
         valid = FAILED(run, frame, node, KEYWORD_FORMAT, "Format mismatch: expected %.*s",
                        STR(format_name(rule->format)));
+    if (content && (valid || run->explanation))
+        valid &= content_check(run, frame, node, text);
     return valid;
 }
 
@@ -368,8 +388,8 @@ bool rule_check(struct run *run, const struct frame *up, enum keyword via, uint3
 
 struct run run_begin(const struct schema *schema, const struct json_doc *doc, struct arena *arena)
 {
-    return (struct run){
-        .schema = schema, .doc = doc, .work = {.steps = SCHEMA_STEPS_MAX, .arena = arena}};
+    uint64_t steps = SCHEMA_STEPS_MAX + (uint64_t)SCHEMA_STEPS_PER_BYTE * doc->text.len;
+    return (struct run){.schema = schema, .doc = doc, .work = {.steps = steps, .arena = arena}};
 }
 
 err run_end(const struct run *run, struct als_why *why)
@@ -380,8 +400,9 @@ err run_end(const struct run *run, struct als_why *why)
     if (run->work.full)
         return FAIL(why, ALS_TOO_LARGE, "checking the value takes too much memory");
     if (run_over(run))
-        return FAIL(why, ALS_TOO_LARGE, "checking the value takes more than %d steps",
-                    SCHEMA_STEPS_MAX);
+        return FAIL(why, ALS_TOO_LARGE,
+                    "checking the value takes more than %d steps, and %d for each of its bytes",
+                    SCHEMA_STEPS_MAX, SCHEMA_STEPS_PER_BYTE);
     return ALS_OK;
 }
 

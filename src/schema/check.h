@@ -74,6 +74,12 @@ bool member_check(struct run *run, const struct frame *frame, enum keyword via, 
 
 bool object_check(struct run *run, const struct frame *frame, const struct json_node *node,
                   marks set);
+// The members of a plain object, when nothing is explained and nothing marked.
+bool members_accepted(struct run *run, const struct frame *frame, const struct object_rule *object,
+                      const struct json_node *node);
+// What the object's keywords know of a member by its name, or NULL.
+const struct slot *name_find(struct run *run, const struct object_rule *object,
+                             const struct json_node *member);
 bool object_missing(struct run *run, const struct frame *frame, const struct json_node *node);
 bool array_check(struct run *run, const struct frame *frame, const struct json_node *node,
                  marks set);

@@ -15,48 +15,6 @@ struct members {
     marks set;
 };
 
-static uint64_t key_word(const struct json_doc *doc, const struct json_node *member)
-{
-    // Eight bytes at once where the text goes on so far, and it mostly does.
-    uint64_t word = 0;
-    const char *key = doc->text.ptr + member->key_start;
-    uint32_t len = member->key_len;
-    if (member->key_start + sizeof word <= doc->text.len) {
-        memcpy(&word, key, sizeof word);
-        return len >= 8 ? word : len == 0 ? 0 : word & (UINT64_MAX >> (64 - len * 8));
-    }
-    memcpy(&word, key, len < sizeof word ? len : sizeof word);
-    return word;
-}
-
-static const struct slot *find_slot(const struct run *run, const struct object_rule *object,
-                                    str key, uint64_t word)
-{
-    const struct slot *slots = run->schema->slots + object->slots;
-    uint32_t mask = object->slot_count - 1;
-    uint32_t at = slot_place(object, word, key);
-    for (uint32_t probe = 0; slots[at].key.ptr; probe++, at = (at + 1) & mask) {
-        const struct slot *slot = &slots[at];
-        if (slot->word == word && slot->key.len == key.len &&
-            (key.len <= sizeof word || memcmp(slot->key.ptr, key.ptr, key.len) == 0))
-            return slot;
-        if (probe == object->probe_max)
-            return NULL;
-    }
-    return NULL;
-}
-
-static const struct slot *slot_of(struct run *run, const struct object_rule *object,
-                                  const struct json_node *member)
-{
-    if (!member->key_escaped)
-        return find_slot(run, object, json_key_span(run->doc, member), key_word(run->doc, member));
-    struct json_node name = {
-        .start = member->key_start - 1, .len = member->key_len + 2, .escaped = true};
-    str key = run_text(run, &name);
-    return key.ptr ? find_slot(run, object, key, slot_word(key)) : NULL;
-}
-
 bool member_check(struct run *run, const struct frame *frame, enum keyword via, uint32_t rule,
                   const struct json_node *parent, const struct json_node *child)
 {
@@ -125,7 +83,7 @@ static bool one_check(struct members *members, const struct json_node *member, u
 {
     struct run *run = members->run;
     const struct object_rule *object = members->object;
-    const struct slot *slot = object->slot_count ? slot_of(run, object, member) : NULL;
+    const struct slot *slot = name_find(run, object, member);
     bool known = slot && slot->rule != RULE_NONE, valid = true;
     *ret_slot = slot;
     if (known && slot->rule != RULE_TRUE)
@@ -248,7 +206,9 @@ bool object_check(struct run *run, const struct frame *frame, const struct json_
     const struct object_rule *object = &run->schema->objects[frame->rule->object];
     struct members members = {run, frame, object, node, set};
     bool all = run->explanation != NULL;
-    bool valid = members_check(&members);
+    bool valid = object->plain && !all && set == MARKS_NONE
+                     ? members_accepted(run, frame, object, node)
+                     : members_check(&members);
     if (valid || all)
         valid &= count_check(run, frame, node);
     if (object->dependency_count && (valid || all))

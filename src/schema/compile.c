@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { ARENA_BLOCK = 16 << 10 };
+enum { ARENA_BLOCK = 16 << 10, TABLE_WORK_MAX = 20000000 };
 
 // ---- Naming rules
 
@@ -122,7 +122,8 @@ err pattern_of(const struct source *source, str text, const struct json_node *wh
     struct compiler *compiler = source->compiler;
     struct arena scratch; // its own: many patterns would fill the compiler's
     arena_init(&scratch, 4 << 10, MIB(16));
-    err code = pattern_compile(text, compiler->keep, &scratch, ret_pattern, &why);
+    err code =
+        pattern_compile(text, compiler->keep, &scratch, &compiler->table_work, ret_pattern, &why);
     arena_deinit(&scratch);
     if (code == ALS_OK)
         return ALS_OK;
@@ -265,6 +266,7 @@ static void publish(struct compiler *compiler)
     schema->arrays = compiler->arrays.items;
     schema->objects = compiler->objects.items;
     schema->slots = compiler->slots.items;
+    schema->words = compiler->words.items;
     schema->patterns = compiler->patterns.items;
     schema->dependencies = compiler->dependencies.items;
     schema->combines = compiler->combines.items;
@@ -289,6 +291,7 @@ static err compile(struct compiler *compiler, str text)
     TRY(name_all(compiler, document));
     compiler->schema->draft = LIST_AT(compiler->homes, struct home, resource)->draft;
     TRY(compile_all(compiler));
+    TRY(find_leaves(compiler));
     publish(compiler);
     return ALS_OK;
 }
@@ -335,11 +338,14 @@ static err explain_by_metaschema(const struct schema *metaschema, const struct j
         return ALS_OK;
     struct schema_errors errors = {};
     TRY(schema_explain(metaschema, doc, arena, &errors, why));
-    // The most telling one is the deepest.
-    const struct schema_error *worst = errors.items;
-    for (uint32_t i = 1; i < errors.count; i++)
-        if (errors.items[i].instance.len > worst->instance.len)
+    // The most telling one is the deepest that no other explains.
+    const struct schema_error *worst = NULL;
+    for (uint32_t i = 0; i < errors.count; i++) {
+        bool parent = i + 1 < errors.count && errors.items[i + 1].parent == i;
+        if (!parent && (!worst || errors.items[i].instance.len > worst->instance.len))
             worst = &errors.items[i];
+    }
+    assert(worst);
     return FAIL(why, ALS_VALIDATION, "this is not a JSON Schema: %.*s at #%.*s",
                 STR(worst->message), STR(worst->instance));
 }
@@ -395,8 +401,11 @@ err schema_compile(str text, const struct schema_options *options, struct schema
     if (!schema)
         return FAIL(why, ALS_NO_MEMORY, "the schema cannot be compiled");
     *schema = (struct schema){.arena = arena};
-    struct compiler compiler = {
-        .schema = schema, .options = options, .keep = &schema->arena, .why = why};
+    struct compiler compiler = {.schema = schema,
+                                .options = options,
+                                .keep = &schema->arena,
+                                .why = why,
+                                .table_work = TABLE_WORK_MAX};
     arena_init(&compiler.scratch, ARENA_BLOCK, SCHEMA_MEMORY_MAX);
     err code = compile(&compiler, text);
     arena_deinit(&compiler.scratch);

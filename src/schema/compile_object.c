@@ -42,61 +42,97 @@ static err add_names(const struct source *source, const struct json_node *array,
 
 struct entry {
     str key;
-    uint32_t rule, required;
+    uint32_t rule;
+    bool required;
+    uint32_t owner; // the entry of this key that stands first
 };
 
 // Tries a multiplier: false when some name would stand further than `probe_max` from its place.
-static bool place_entries(const struct entry *entries, uint32_t count, struct slot *slots,
-                          struct object_rule *object)
+static bool place_entries(struct entry *entries, uint32_t count, uint32_t *places,
+                          const struct object_rule *object)
 {
-    uint32_t mask = object->slot_count - 1;
-    memset(slots, 0, object->slot_count * sizeof *slots);
+    uint32_t mask = (1u << (64 - object->shift)) - 1;
+    memset(places, 0xff, ((size_t)mask + 1) * sizeof *places);
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t word = slot_word(entries[i].key);
-        uint32_t at = slot_place(object, word, entries[i].key);
-        uint32_t probe = 0;
-        for (; slots[at].key.ptr; at = (at + 1) & mask) {
-            if (str_equal(slots[at].key, entries[i].key))
+        str key = entries[i].key;
+        uint32_t at = name_place(object, text_head(key), text_tail(key), key);
+        for (uint32_t probe = 0; places[at] != SLOT_NONE; at = (at + 1) & mask) {
+            if (str_equal(entries[places[at]].key, key))
                 break;
             if (probe++ == object->probe_max)
                 return false;
         }
-        struct slot *slot = &slots[at];
-        if (!slot->key.ptr)
-            *slot = (struct slot){word, entries[i].key, RULE_NONE, REQUIRED_NO};
-        if (entries[i].rule != RULE_NONE)
-            slot->rule = entries[i].rule; // of a doubled key the last
-        if (entries[i].required != REQUIRED_NO && slot->required == REQUIRED_NO)
-            slot->required = entries[i].required;
+        if (places[at] == SLOT_NONE)
+            places[at] = i;
+        entries[i].owner = places[at];
     }
     return true;
 }
 
-static err build_table(struct compiler *compiler, const struct entry *entries, uint32_t count,
-                       struct object_rule *object)
+// Looks for a multiplier with which no two names meet; later tries allow longer ways. Names are not
+// secret, and a collision costs little.
+static void find_places(struct entry *entries, uint32_t count, uint32_t *places,
+                        struct object_rule *object)
 {
-    object->slot_shift = 63;
-    while (UINT64_C(1) << (64 - object->slot_shift) < (uint64_t)count * 2)
-        object->slot_shift--;
-    object->slot_count = 1u << (64 - object->slot_shift);
-    object->slots = compiler->slots.count;
-    for (uint32_t i = 0; i < object->slot_count; i++)
-        if (!LIST_ADD(compiler, &compiler->slots, struct slot))
-            return no_room(compiler);
-    struct slot *slots = LIST_AT(compiler->slots, struct slot, object->slots);
     struct rand rand = {.state = count};
     object->whole_keys = count > MANY;
-    // Names are not secret and a collision costs little; the later tries allow longer ways.
     for (uint32_t tried = object->whole_keys ? MULTIPLIERS_TRIED : 0;; tried++) {
         uint32_t allowed = tried < MULTIPLIERS_TRIED ? 0 : tried - MULTIPLIERS_TRIED + 1;
         object->multiplier = rand_next(&rand) | 1;
         object->probe_max = allowed < 16 ? (1u << allowed) - 1 : UINT32_MAX;
-        if (place_entries(entries, count, slots, object))
-            break;
+        if (place_entries(entries, count, places, object))
+            return;
     }
-    for (uint32_t i = 0; i < object->slot_count; i++) // a name may be required twice
-        if (slots[i].key.ptr && slots[i].required != REQUIRED_NO)
-            slots[i].required = object->required_bits++;
+}
+
+// A slot for each different name: of a doubled one the last rule counts.
+static err make_slots(struct compiler *compiler, struct entry *entries, uint32_t count,
+                      struct object_rule *object)
+{
+    object->slots = compiler->slots.count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct entry *entry = &entries[i], *owner = &entries[entry->owner];
+        if (entry == owner) {
+            struct slot *slot = LIST_ADD(compiler, &compiler->slots, struct slot);
+            if (!slot)
+                return no_room(compiler);
+            *slot = (struct slot){.head = text_head(entry->key),
+                                  .tail = text_tail(entry->key),
+                                  .key = entry->key,
+                                  .rule = RULE_NONE,
+                                  .required = REQUIRED_NO};
+            entry->owner = object->slot_count++; // by the slot's number from here on
+        } else {
+            entry->owner = owner->owner;
+        }
+        struct slot *slot = LIST_AT(compiler->slots, struct slot, object->slots + entry->owner);
+        if (entry->rule != RULE_NONE)
+            slot->rule = entry->rule;
+        if (entry->required && slot->required == REQUIRED_NO) {
+            slot->required = object->required_bits++;
+            slot->bit = slot->required < 64 ? UINT64_C(1) << slot->required : 0;
+        }
+    }
+    return ALS_OK;
+}
+
+static err build_table(struct compiler *compiler, struct entry *entries, uint32_t count,
+                       struct object_rule *object)
+{
+    object->shift = 63;
+    while (UINT64_C(1) << (64 - object->shift) < (uint64_t)count * 2)
+        object->shift--;
+    uint32_t size = 1u << (64 - object->shift);
+    object->places = compiler->lists.count;
+    for (uint32_t i = 0; i < size; i++)
+        if (!LIST_ADD(compiler, &compiler->lists, uint32_t))
+            return no_room(compiler);
+    uint32_t *places = LIST_AT(compiler->lists, uint32_t, object->places);
+    find_places(entries, count, places, object);
+    TRY(make_slots(compiler, entries, count, object));
+    for (uint32_t i = 0; i < size; i++)
+        if (places[i] != SLOT_NONE)
+            places[i] = entries[places[i]].owner;
     return ALS_OK;
 }
 
@@ -118,13 +154,13 @@ static err compile_names(const struct source *source, struct object_rule *object
     for (const struct json_node *child = properties ? json_first(source->doc, properties) : NULL;
          child; child = json_after(source->doc, properties, child)) {
         struct entry *entry = &entries[count++];
-        *entry = (struct entry){.required = REQUIRED_NO};
+        *entry = (struct entry){};
         TRY(key_of(source, child, &entry->key));
         TRY(rule_of_node(source, child, &entry->rule));
     }
     for (uint32_t i = 0; i < object->required_count; i++) {
         str name = *LIST_AT(compiler->names, str, object->required + i);
-        entries[count++] = (struct entry){name, RULE_NONE, i};
+        entries[count++] = (struct entry){.key = name, .rule = RULE_NONE, .required = true};
     }
     return build_table(compiler, entries, count, object);
 }
@@ -197,6 +233,8 @@ err compile_object(const struct source *source, struct rule *rule)
         object.property_names == RULE_NONE && !object.dependency_count &&
         object.min_properties == 0 && object.max_properties == UINT64_MAX)
         return ALS_OK;
+    object.plain =
+        !object.pattern_count && object.property_names == RULE_NONE && object.required_bits <= 64;
     struct object_rule *made = LIST_ADD(compiler, &compiler->objects, struct object_rule);
     if (!made)
         return no_room(compiler);

@@ -120,6 +120,15 @@ static err compile_number(const struct source *source, struct rule *rule)
 
 // ---- Strings
 
+// Whether a keyword of draft-07's content, which is asserted where formats are, has this value.
+static bool content_is(const struct source *source, enum keyword keyword, str value)
+{
+    const struct json_node *node = source->found[keyword];
+    return source->compiler->options->assert_formats && node && node->kind == JSON_STRING &&
+           text_equal(value_content((struct value){source->doc, node}), node->escaped, value,
+                      false);
+}
+
 static err compile_string(const struct source *source, struct rule *rule)
 {
     struct compiler *compiler = source->compiler;
@@ -139,7 +148,10 @@ static err compile_string(const struct source *source, struct rule *rule)
             (source->home.vocabularies & VOCABULARY_FORMAT_ASSERTION))
             string.format = (uint8_t)format_named(text);
     }
-    if (!pattern && !string.format && string.min_length == 0 && string.max_length == UINT64_MAX)
+    string.base64 = content_is(source, KEYWORD_CONTENT_ENCODING, S("base64"));
+    string.json = content_is(source, KEYWORD_CONTENT_MEDIA_TYPE, S("application/json"));
+    if (!pattern && !string.format && !string.base64 && !string.json && string.min_length == 0 &&
+        string.max_length == UINT64_MAX)
         return ALS_OK;
     struct string_rule *made = LIST_ADD(compiler, &compiler->strings, struct string_rule);
     if (!made)

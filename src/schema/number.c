@@ -204,7 +204,7 @@ bool divisor_divides(const struct divisor *divisor, str number)
 uint64_t divisor_cost(const struct divisor *divisor, str number)
 {
     uint64_t digits = number.len + divisor->digits * 4;
-    return 1 + (divisor->small ? digits / 8 : digits * divisor->limb_count);
+    return 1 + (divisor->small ? digits / 8 : digits * divisor->limb_count * 2);
 }
 
 // The exponent's digits are moved by `shift`, which may be far shorter than they are.

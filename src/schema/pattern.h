@@ -13,10 +13,12 @@
 
 struct pattern;
 
-// Compiles into `arena`; what is needed only meanwhile goes into `scratch`. ALS_VALIDATION with
+// Compiles into `arena`; what is needed only meanwhile goes into `scratch`. Making tables, which
+// match faster, counts `*table_work` down and is left out when that is used up; the pattern matches
+// all the same. ALS_VALIDATION with
 // where and why when it is no regular expression or has a back-reference; ALS_TOO_LARGE past
 // SCHEMA_PATTERN_BYTES_MAX, SCHEMA_PATTERN_STATES_MAX, or when an arena is full.
-err pattern_compile(str text, struct arena *arena, struct arena *scratch,
+err pattern_compile(str text, struct arena *arena, struct arena *scratch, uint64_t *table_work,
                     const struct pattern **ret_pattern, struct als_why *why);
 
 // Whether the text is a regular expression at all (back-references included).

@@ -116,7 +116,8 @@ static inline bool inst_takes(const struct pattern *pattern, const struct inst *
 // Makes the code of a tree; then its table, if that is worth it.
 err pattern_generate(struct tree *tree, struct pattern *pattern,
                      const struct pattern_source *source, struct als_why *why);
-void pattern_tabulate(struct pattern *pattern, struct arena *arena, struct arena *scratch);
+void pattern_tabulate(struct pattern *pattern, struct arena *arena, struct arena *scratch,
+                      uint64_t *work);
 
 // ---- Sets of places in the code
 

@@ -605,7 +605,7 @@ static err parse_term(struct parser *parser, struct tree **ret_tree)
 
 static err parse_choice(struct parser *parser, struct tree **ret_tree)
 {
-    struct tree *choice, *sequence, *term;
+    struct tree *choice, *sequence, *term = NULL; // gcc under TSan sees no value
     TRY(leaf(parser, TREE_CHOICE, 0, 0, &choice));
     do {
         TRY(leaf(parser, TREE_SEQUENCE, 0, 0, &sequence));

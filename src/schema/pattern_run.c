@@ -255,7 +255,7 @@ bool pattern_matches(const struct pattern *pattern, str text, struct value_work 
     return work_spend(work, 1 + text.len / 16) && look_up(pattern->table, text);
 }
 
-err pattern_compile(str text, struct arena *arena, struct arena *scratch,
+err pattern_compile(str text, struct arena *arena, struct arena *scratch, uint64_t *table_work,
                     const struct pattern **ret_pattern, struct als_why *why)
 {
     struct pattern_source source = {.text = text, .arena = arena, .scratch = scratch};
@@ -266,7 +266,7 @@ err pattern_compile(str text, struct arena *arena, struct arena *scratch,
         return FAIL(why, ALS_TOO_LARGE, "the pattern takes too much memory");
     *pattern = (struct pattern){};
     TRY(pattern_generate(tree, pattern, &source, why));
-    pattern_tabulate(pattern, arena, scratch);
+    pattern_tabulate(pattern, arena, scratch, table_work);
     *ret_pattern = pattern;
     return ALS_OK;
 }

@@ -6,7 +6,7 @@
 //
 // Patterns that ask for words' edges or look around have none: what they say depends on more than
 // what was read. Nor have those with more than STATES states, CLASSES classes, or where making the
-// table would take more than WORK steps. All of these are simulated.
+// table would take more than WORK steps, or than the schema has left. All of these are simulated.
 #include "schema/pattern_code.h"
 
 #include "base/hash.h"
@@ -38,7 +38,7 @@ struct tabulation {
     uint8_t ascii[128];
     struct code_range *spans;
     size_t span_count;
-    uint64_t work;
+    uint64_t work, work_max;
 };
 
 // ---- Classes
@@ -59,7 +59,7 @@ static uint32_t *borders(struct tabulation *tabulation, size_t *ret_count)
     for (uint32_t i = 0; i < pattern->set_count; i++)
         room += pattern->sets[i].ranges.count * 2;
     uint32_t *points = ARENA_ARRAY(tabulation->scratch, uint32_t, room);
-    if (!points || room > WORK / 16)
+    if (!points || room > tabulation->work_max / 16)
         return NULL;
     size_t count = 0;
     points[count++] = 0;
@@ -111,7 +111,7 @@ static bool classify(struct tabulation *tabulation)
         uint32_t class = 0;
         while (class < tabulation->class_count && tabulation->class_hashes[class] != hash)
             class ++;
-        if (class == CLASSES || tabulation->work > WORK)
+        if (class == CLASSES || tabulation->work > tabulation->work_max)
             return false;
         if (class == tabulation->class_count) {
             tabulation->class_hashes[class] = hash;
@@ -210,7 +210,7 @@ static bool explore(struct tabulation *tabulation, uint32_t *ret_start)
         tabulation->matches_at_end[i] = matches_at_end(tabulation, &state);
         for (uint32_t class = 0; class < tabulation->class_count; class ++) {
             uint32_t next = state_behind(tabulation, &state, tabulation->class_points[class]);
-            if (next == STATES || tabulation->work > WORK)
+            if (next == STATES || tabulation->work > tabulation->work_max)
                 return false;
             tabulation->next[i][class] = (uint16_t)next;
         }
@@ -246,7 +246,8 @@ static struct table *packed(const struct tabulation *tabulation, uint32_t start,
     return table;
 }
 
-void pattern_tabulate(struct pattern *pattern, struct arena *arena, struct arena *scratch)
+void pattern_tabulate(struct pattern *pattern, struct arena *arena, struct arena *scratch,
+                      uint64_t *work)
 {
     for (uint32_t i = 0; i < pattern->count; i++)
         if (pattern->code[i].op >= OP_WORD && pattern->code[i].op <= OP_LOOK)
@@ -257,6 +258,7 @@ void pattern_tabulate(struct pattern *pattern, struct arena *arena, struct arena
     *tabulation = (struct tabulation){
         .pattern = pattern,
         .scratch = scratch,
+        .work_max = *work < WORK ? *work : WORK,
         .places = {ARENA_ARRAY(scratch, uint32_t, pattern->count),
                    ARENA_ARRAY(scratch, uint32_t, pattern->count), 0},
         .stack = ARENA_ARRAY(scratch, uint32_t, pattern->count * 2 + 2),
@@ -267,4 +269,5 @@ void pattern_tabulate(struct pattern *pattern, struct arena *arena, struct arena
     memset(tabulation->places.where, 0, pattern->count * sizeof *tabulation->places.where);
     if (classify(tabulation) && explore(tabulation, &start))
         pattern->table = packed(tabulation, start, arena);
+    *work -= tabulation->work < *work ? tabulation->work : *work;
 }

@@ -9,6 +9,7 @@
 struct bench {
     struct arena arena, scratch;
     struct value_work work;
+    uint64_t table_work;
 };
 
 static void bench_end(struct bench *bench)
@@ -20,7 +21,8 @@ static void bench_end(struct bench *bench)
 
 static void bench_init(struct bench *bench)
 {
-    *bench = (struct bench){.work = {.steps = UINT64_C(1) << 40, .arena = &bench->scratch}};
+    *bench = (struct bench){.work = {.steps = UINT64_C(1) << 40, .arena = &bench->scratch},
+                            .table_work = 1000000000};
     arena_init(&bench->arena, 1 << 16, 1 << 26);
     arena_init(&bench->scratch, 1 << 16, 1 << 26);
 }
@@ -29,7 +31,8 @@ static bool matches_both_ways(struct bench *bench, str pattern_text, str text)
 {
     const struct pattern *pattern;
     struct als_why why = {};
-    err code = pattern_compile(pattern_text, &bench->arena, &bench->scratch, &pattern, &why);
+    err code = pattern_compile(pattern_text, &bench->arena, &bench->scratch, &bench->table_work,
+                               &pattern, &why);
     if (code != ALS_OK)
         test_fail(__FILE__, __LINE__, "%.*s: %s", STR(pattern_text), why.text);
     bool matches = pattern_matches(pattern, text, &bench->work);
@@ -207,8 +210,9 @@ TEST(pattern_refuses_what_is_no_expression_and_says_where)
         bench_init(&bench);
         const struct pattern *pattern = NULL;
         struct als_why why;
-        CHECK_ERR(ALS_VALIDATION, pattern_compile(str_of(rows[i].pattern), &bench.arena,
-                                                  &bench.scratch, &pattern, &why));
+        CHECK_ERR(ALS_VALIDATION,
+                  pattern_compile(str_of(rows[i].pattern), &bench.arena, &bench.scratch,
+                                  &bench.table_work, &pattern, &why));
         CHECK_STR(str_of(rows[i].words), str_of(why.text));
         CHECK(pattern == NULL);
     }
@@ -234,24 +238,25 @@ TEST(pattern_has_limits_on_its_text_its_states_and_its_depth)
     struct als_why why;
     static char text[SCHEMA_PATTERN_BYTES_MAX + 1];
     memset(text, 'a', sizeof text);
-    CHECK_OK(pattern_compile((str){text, sizeof text - 2}, &bench.arena, &bench.scratch, &pattern,
-                             NULL));
+    CHECK_OK(pattern_compile((str){text, sizeof text - 2}, &bench.arena, &bench.scratch,
+                             &bench.table_work, &pattern, NULL));
     CHECK_ERR(ALS_TOO_LARGE, pattern_compile((str){text, sizeof text}, &bench.arena, &bench.scratch,
-                                             &pattern, &why));
-    CHECK_OK(pattern_compile(S("^a{8000}$"), &bench.arena, &bench.scratch, &pattern, NULL));
-    CHECK_ERR(ALS_TOO_LARGE,
-              pattern_compile(S("a{8192}"), &bench.arena, &bench.scratch, &pattern, &why));
+                                             &bench.table_work, &pattern, &why));
+    CHECK_OK(pattern_compile(S("^a{8000}$"), &bench.arena, &bench.scratch, &bench.table_work,
+                             &pattern, NULL));
+    CHECK_ERR(ALS_TOO_LARGE, pattern_compile(S("a{8192}"), &bench.arena, &bench.scratch,
+                                             &bench.table_work, &pattern, &why));
     CHECK_STR(S("the pattern has more than 8192 states when its repetitions are written out"),
               str_of(why.text));
     CHECK_ERR(ALS_TOO_LARGE, pattern_compile(S("((a{99}){99}){99}"), &bench.arena, &bench.scratch,
-                                             &pattern, &why));
+                                             &bench.table_work, &pattern, &why));
     CHECK_ERR(ALS_TOO_LARGE, pattern_compile(S("a{99999999999999999999}"), &bench.arena,
-                                             &bench.scratch, &pattern, &why));
+                                             &bench.scratch, &bench.table_work, &pattern, &why));
     memset(text, '(', 5000);
-    CHECK_ERR(ALS_VALIDATION,
-              pattern_compile((str){text, 5000}, &bench.arena, &bench.scratch, &pattern, &why));
-    CHECK_OK(
-        pattern_compile(S("((){9999999}){9999999}"), &bench.arena, &bench.scratch, &pattern, NULL));
+    CHECK_ERR(ALS_VALIDATION, pattern_compile((str){text, 5000}, &bench.arena, &bench.scratch,
+                                              &bench.table_work, &pattern, &why));
+    CHECK_OK(pattern_compile(S("((){9999999}){9999999}"), &bench.arena, &bench.scratch,
+                             &bench.table_work, &pattern, NULL));
 }
 
 // Each of these takes a matcher that goes back exponentially long.
@@ -287,8 +292,8 @@ TEST(pattern_stops_when_its_work_is_used_up)
     BENCH bench;
     bench_init(&bench);
     const struct pattern *pattern;
-    CHECK_OK(
-        pattern_compile(S("\\b(?:a?){500}\\b!"), &bench.arena, &bench.scratch, &pattern, NULL));
+    CHECK_OK(pattern_compile(S("\\b(?:a?){500}\\b!"), &bench.arena, &bench.scratch,
+                             &bench.table_work, &pattern, NULL));
     static char text[20000];
     memset(text, 'a', sizeof text);
     bench.work.steps = 10000;

@@ -73,6 +73,7 @@ struct string_rule {
     uint64_t min_length, max_length;
     const struct pattern *pattern; // NULL: none
     uint8_t format;                // enum format; FORMAT_NONE when it does not decide
+    bool base64, json;             // what contentEncoding and contentMediaType demand
 };
 
 struct array_rule {
@@ -85,14 +86,34 @@ struct array_rule {
     bool items_legacy;   // draft-07: a list of `items`, then additionalItems
 };
 
-// A name that an object's keywords know, in a table without collisions where one was found.
+// What a member's rule asks for when it is one of the common small ones, so that it can be accepted
+// where it is met. Only ever a yes: what a leaf does not accept is asked of the rule.
+enum leaf {
+    LEAF_NONE,   // there is more to the rule
+    LEAF_TYPE,   // nothing but `types`
+    LEAF_RANGE,  // a number from `low` to `high`
+    LEAF_LENGTH, // a string of `low` to `high` bytes is surely long enough and not too long
+    LEAF_WORD,   // one of `high` short strings, in `words` from `low` on
+};
+
+// A name that an object's keywords know, in the order in which they name it.
 struct slot {
-    uint64_t word;     // its first 8 bytes
-    str key;           // ptr NULL: the slot is empty
+    uint64_t head, tail; // its first 8 bytes and its last, or 0
+    str key;
     uint32_t rule;     // RULE_NONE: only required
-    uint32_t required; // its bit, or REQUIRED_NO
+    uint32_t required; // its number among the required ones, or REQUIRED_NO
+    uint64_t bit;      // the same as a bit, when it is one of the first 64; else 0
+    uint8_t types;     // of the leaf, as a rule's
+    uint8_t leaf;      // enum leaf
+    int64_t low, high;
 };
 enum { REQUIRED_NO = UINT32_MAX };
+
+// A string of at most 8 bytes without escapes.
+struct word {
+    uint64_t head;
+    uint64_t len;
+};
 
 struct pattern_property {
     const struct pattern *pattern;
@@ -108,10 +129,11 @@ struct dependency {
 };
 
 struct object_rule {
-    uint32_t slots, slot_shift; // the table has 2^(64 - shift) slots
+    uint32_t slots, slot_count;
+    uint32_t places, shift; // in lists: a table of 2^(64 - shift) slots; SLOT_NONE where none is
     uint64_t multiplier;
-    uint32_t slot_count;               // 0: no table
     bool whole_keys;                   // all of a key is hashed
+    bool plain;                        // there are no patterns and nothing asks for names
     uint32_t probe_max;                // how far a name may stand from its place
     uint32_t required, required_count; // in names
     uint32_t required_bits;            // how many different ones
@@ -121,6 +143,7 @@ struct object_rule {
     uint32_t dependencies, dependency_count;
     uint64_t min_properties, max_properties;
 };
+#define SLOT_NONE UINT32_MAX
 
 // One keyword that applies rules to the same value.
 struct combine {
@@ -165,6 +188,7 @@ struct schema {
     const struct array_rule *arrays;
     const struct object_rule *objects;
     const struct slot *slots;
+    const struct word *words;
     const struct pattern_property *patterns;
     const struct dependency *dependencies;
     const struct combine *combines;
@@ -182,20 +206,27 @@ struct schema {
 // The name of a keyword.
 str keyword_text(enum keyword keyword);
 
-// The first 8 bytes of a key, the others 0.
-static inline uint64_t slot_word(str key)
+// The first 8 bytes of a text, the others 0; and the last 8, 0 where there are no more than 8.
+static inline uint64_t text_head(str text)
 {
     uint64_t word = 0;
-    memcpy(&word, key.ptr, key.len < sizeof word ? key.len : sizeof word);
+    memcpy(&word, text.ptr, text.len < sizeof word ? text.len : sizeof word);
+    return word;
+}
+static inline uint64_t text_tail(str text)
+{
+    uint64_t word = 0;
+    if (text.len > sizeof word)
+        memcpy(&word, text.ptr + text.len - sizeof word, sizeof word);
     return word;
 }
 
-// Where a key belongs in a table of names. Small tables are asked all the time and take what is at
-// hand, the first 8 bytes and the length; in large ones, names that share these would pile up.
-static inline uint32_t slot_place(const struct object_rule *object, uint64_t word, str key)
+// Where a name belongs in an object's table. Small tables are asked all the time and take what is
+// at hand; in large ones, names that share their ends would pile up.
+static inline uint32_t name_place(const struct object_rule *object, uint64_t head, uint64_t tail,
+                                  str key)
 {
-    uint64_t hash = object->whole_keys
-                        ? hash_bytes(key.ptr, key.len, object->multiplier)
-                        : (word ^ (uint64_t)key.len << 56 ^ key.len) * object->multiplier;
-    return (uint32_t)(hash >> object->slot_shift);
+    uint64_t hash = object->whole_keys ? hash_bytes(key.ptr, key.len, object->multiplier)
+                                       : (head ^ tail << 7 ^ key.len) * object->multiplier;
+    return (uint32_t)(hash >> object->shift);
 }

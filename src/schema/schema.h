@@ -62,8 +62,9 @@ size_t schema_bytes(const struct schema *schema);            // memory that it h
 // ---- Checking. A document is parsed with span_depth UINT32_MAX.
 
 // Whether the document satisfies the schema. Stops at the first failure. `arena` gives scratch
-// space, rarely any. ALS_TOO_LARGE when the check would take more than SCHEMA_STEPS_MAX steps, nest
-// deeper than SCHEMA_NESTING_MAX or the arena is full: the answer is then unknown.
+// space, rarely any. ALS_TOO_LARGE when the check would take more steps than SCHEMA_STEPS_MAX and
+// SCHEMA_STEPS_PER_BYTE of the text, nest deeper than SCHEMA_NESTING_MAX, or the arena is full: the
+// answer is then unknown.
 err schema_check(const struct schema *schema, const struct json_doc *doc, struct arena *arena,
                  bool *ret_valid, struct als_why *why);
 // The same for one value of a document.
@@ -81,7 +82,9 @@ struct schema_error {
     str location; // JSON Pointer to the keyword, through references: "/properties/a/$ref/type"
     str absolute; // the keyword's own URI, "https://x/y#/$defs/z/type"; empty when no `$ref` led
                   // there
-    str keyword;  // "type"; "false" for the schema that nothing satisfies
+    // "type"; where a schema is `false`, what applied it: "additionalProperties"; "false" at the
+    // root
+    str keyword;
     // For people, with the path of keys before it: "a.Type mismatch: expected string, got number".
     // `required` says "Missing required field: f", `type` as above; all others are our own words.
     str message;

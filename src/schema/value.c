@@ -88,18 +88,31 @@ bool value_is_shadowed(struct value object, const struct json_node *member, stru
     return false;
 }
 
-// Of a long string the beginning stands for all of it.
+// In pieces, so that a text with escapes need not be unescaped as a whole.
 static uint64_t text_hash(str content, bool escaped)
 {
-    enum { HASHED = 160, READ = HASHED * 6, ESCAPE = 12 };
-    if (!escaped)
-        return hash_bytes(content.ptr, content.len < HASHED ? content.len : HASHED, 1);
+    enum { PIECE = 256, READ = 128, ESCAPE = 12 };
+    uint64_t hash = 1;
+    if (!escaped) {
+        for (; content.len > PIECE; content = str_from(content, PIECE))
+            hash = hash_bytes(content.ptr, PIECE, hash);
+        return hash_bytes(content.ptr, content.len, hash);
+    }
+    char piece[PIECE + READ + ESCAPE];
+    size_t len = 0;
     struct text_reader reader = text_reader(content);
-    while (reader.at < reader.end && reader.at < content.ptr + READ)
-        (void)text_next(&reader); // escapes stay whole
-    char piece[READ + ESCAPE];
-    size_t len = json_unescape((str){content.ptr, (size_t)(reader.at - content.ptr)}, piece);
-    return hash_bytes(piece, len < HASHED ? len : HASHED, 1);
+    while (reader.at < reader.end) {
+        const char *begin = reader.at;
+        while (reader.at < reader.end && reader.at < begin + READ)
+            (void)text_next(&reader); // escapes stay whole
+        len += json_unescape((str){begin, (size_t)(reader.at - begin)}, piece + len);
+        if (len > PIECE) {
+            hash = hash_bytes(piece, PIECE, hash);
+            len -= PIECE;
+            memmove(piece, piece + PIECE, len);
+        }
+    }
+    return hash_bytes(piece, len, hash);
 }
 
 static int compare_words(const void *a, const void *b)
@@ -211,7 +224,7 @@ static bool numbers_equal(str a, str b)
 
 bool value_equal(struct value a, struct value b, struct value_work *work)
 {
-    if (a.node->kind != b.node->kind || !work_spend(work, 1 + a.node->len / 64))
+    if (a.node->kind != b.node->kind || !work_spend(work, 2 + a.node->len / 32))
         return false;
     switch (a.node->kind) {
     case JSON_NUMBER:

@@ -4,37 +4,19 @@
 // which the tables finish.
 #include "segment/crc.h"
 
-#include "base/bytes.h"
+#include "base/hash.h"
 
 enum { POLYNOMIAL = (int)0xedb88320u };
-static uint32_t step[8][256];
+static struct crc_steps steps;
 
 __attribute__((constructor)) static void make_tables(void)
 {
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t crc = i;
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc >> 1) ^ ((uint32_t)POLYNOMIAL & (0 - (crc & 1)));
-        step[0][i] = crc;
-    }
-    for (int k = 1; k < 8; k++)
-        for (uint32_t i = 0; i < 256; i++)
-            step[k][i] = step[0][step[k - 1][i] & 255] ^ (step[k - 1][i] >> 8);
+    crc_steps_make(&steps, (uint32_t)POLYNOMIAL);
 }
 
 uint32_t crc32_portable(uint32_t crc, const void *bytes, size_t len)
 {
-    const uint8_t *at = bytes;
-    crc = ~crc;
-    for (; len >= 8; len -= 8, at += 8) {
-        uint32_t low = load_le32(at) ^ crc, high = load_le32(at + 4);
-        crc = step[7][low & 255] ^ step[6][low >> 8 & 255] ^ step[5][low >> 16 & 255] ^
-              step[4][low >> 24] ^ step[3][high & 255] ^ step[2][high >> 8 & 255] ^
-              step[1][high >> 16 & 255] ^ step[0][high >> 24];
-    }
-    while (len--)
-        crc = step[0][(crc ^ *at++) & 255] ^ (crc >> 8);
-    return ~crc;
+    return crc_steps_over(&steps, crc, bytes, len);
 }
 
 #if defined(__x86_64__)
