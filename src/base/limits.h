@@ -76,6 +76,11 @@ enum {
 #define TURN_BYTES_MAX MIB(8)          // past this a turn takes no further batch
 #define SETTING_BYTES_MAX MIB(4)       // one setting: a schema with its description and tags
 #define SETTINGS_FILE_BYTES KIB(256)   // what the first setting of a tenant reserves
+#define SEAL_BYTES_DEFAULT MIB(64)     // records of about so many bytes become one segment (option)
+#define SEAL_BYTES_MIN KIB(4)
+#define SEAL_BYTES_MAX GIB(1)
+#define SEAL_EVENTS_MAX 4000000        // or so many events, however small
+#define STORE_CACHE_BYTES MIB(4)       // pages of segments, for a store that is given no cache
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)

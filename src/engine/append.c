@@ -290,37 +290,33 @@ static err keep_conditions(struct slot *slot, const struct als_append *append, s
 
 // ---- The answer
 
-static void fill_conflict(const struct slot *slot, struct als_outcome *outcome, struct view view)
+static void fill_conflict(const struct slot *slot, struct als_outcome *outcome)
 {
     const struct append *append = &slot->append;
     outcome->between_count = append->between_count;
     outcome->between_total = append->between_total;
     for (uint32_t i = 0; i < append->between_count; i++) {
-        const uint8_t *record = view_record(view, append->between[i]);
+        const struct append_between *between = &append->between[i];
         struct als_conflict_event *event = &outcome->between[i];
-        str type = record_type(record);
-        event->id = record_id(record);
-        event->position = append->between[i];
-        event->version = record_version(record);
-        memcpy(event->type, type.ptr, type.len);
-        event->type[type.len] = '\0';
+        event->id = between->id;
+        event->position = between->position;
+        event->version = between->version;
+        memcpy(event->type, between->type, between->type_len);
+        event->type[between->type_len] = '\0';
     }
 }
 
 static void fill_appended(struct slot *slot)
 {
-    for (uint32_t i = 0; i < slot->append.count; i++) {
-        const struct append_event *event = &slot->append.events[i];
-        slot->appended[i] = (struct als_appended){.id = record_id(event->record),
+    const struct append *append = &slot->append;
+    for (uint32_t i = 0; i < append->count; i++) {
+        const struct append_event *event = &append->events[i];
+        const uint8_t *record = (const uint8_t *)append->bytes.ptr + event->offset;
+        slot->appended[i] = (struct als_appended){.id = record_id(record),
                                                   .position = event->position,
-                                                  .version = record_version(event->record),
-                                                  .timestamp_us = record_timestamp(event->record)};
+                                                  .version = event->version,
+                                                  .timestamp_us = event->timestamp_us};
     }
-}
-
-static struct store *store_of(const struct slot *slot)
-{
-    return atomic_load(&((struct tenant *)slot->append.owner)->store);
 }
 
 static void slot_done(struct append *append)
@@ -339,9 +335,7 @@ static void slot_done(struct append *append)
         outcome.actual_version = append->actual_version;
         if (append->index < append->count)
             outcome.expected_version = append->events[append->index].expected_version;
-        struct view view = view_pin(store_of(slot));
-        fill_conflict(slot, &outcome, view);
-        view_unpin(view);
+        fill_conflict(slot, &outcome);
     }
     struct tenant *tenant = append->owner;
     if (append->code == ALS_STORAGE_FAILED || append->code == ALS_FENCED)

@@ -104,9 +104,7 @@ enum als_err als_query_open(struct als *als, const struct als_query *query,
 enum als_err als_cursor_next(struct als_cursor *cursor, struct als_event *ret_event,
                              struct als_why *why)
 {
-    (void)why; // reading the tail cannot fail; reading sealed files will
-    results_next(cursor->results, ret_event);
-    return ALS_OK;
+    return results_next(cursor->results, ret_event, why);
 }
 
 enum als_path als_cursor_path(const struct als_cursor *cursor)

@@ -74,9 +74,12 @@ static bool wants_snapshot(struct tenant *tenant, const struct als_event *event)
     const struct als_options *options = &tenant->als->options;
     if (event->version % options->snapshot_events == 0) {
         struct view view = view_pin(atomic_load(&tenant->store));
-        als_version behind = view_version(view, event->entity) - event->version;
+        als_version version;
+        err code = view_version(view, event->entity, &version, NULL);
         view_unpin(view);
-        return behind < (uint64_t)options->snapshots_per_entity * options->snapshot_events;
+        als_version behind = version - event->version;
+        return code == ALS_OK &&
+               behind < (uint64_t)options->snapshots_per_entity * options->snapshot_events;
     }
     return snapshots_due(tenant->snapshots, event->entity, event->recorded_us,
                          options->snapshot_seconds);

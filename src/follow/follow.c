@@ -3,8 +3,6 @@
 // nothing that a trim would wait for.
 #include "follow/follow.h"
 
-#include "event/event.h"
-
 static void told(struct watch *watch)
 {
     struct follower *follower =
@@ -27,8 +25,9 @@ err follower_init(struct follower *follower, struct store *store, als_position p
 
 static void run_dry(struct follower *follower)
 {
+    cursor_reset(follower->cursor);
     view_unpin(follower->view);
-    follower->view = (struct view){NULL, 0};
+    follower->view = (struct view){0};
 }
 
 void follower_deinit(struct follower *follower)
@@ -66,31 +65,36 @@ static err look(struct follower *follower, bool *ret_something, struct als_why *
         code = cursor_over_types(follower->cursor, follower->view, filter->types,
                                  filter->type_count, bounds, why);
     else
-        cursor_over_all(follower->cursor, follower->view, bounds);
+        code = cursor_over_all(follower->cursor, follower->view, bounds, why);
     if (code != ALS_OK)
         run_dry(follower);
     *ret_something = code == ALS_OK;
     return code;
 }
 
-// Walks the open cursor to the next match. True when the call is over: an event, or enough looks.
-static bool walk(struct follower *follower, int *looks, struct als_event *ret_event)
+// Walks the open cursor to the next match. The call is over when there is an event, or after enough
+// looks.
+static err walk(struct follower *follower, int *looks, struct als_event *ret_event, bool *ret_over,
+                struct als_why *why)
 {
-    const uint8_t *record;
-    als_position position;
-    while ((position = cursor_next(follower->cursor, &record)) != 0) {
-        follower->position = position;
-        if (query_matches(&follower->filter, record)) {
-            record_decode(record, position, ret_event);
-            ret_event->tenant = store_tenant(follower->store);
-            return true;
+    struct als_event event;
+    *ret_over = true;
+    for (;;) {
+        TRY(cursor_next(follower->cursor, &event, why));
+        if (event.position == 0)
+            break;
+        follower->position = event.position;
+        if (query_matches(&follower->filter, &event)) {
+            *ret_event = event;
+            return ALS_OK;
         }
         if (++*looks == FOLLOW_LOOKS_MAX)
-            return true;
+            return ALS_OK;
     }
     follower->position = follower->up_to;
     run_dry(follower);
-    return false;
+    *ret_over = false;
+    return ALS_OK;
 }
 
 err follower_next(struct follower *follower, struct als_event *ret_event, struct als_why *why)
@@ -102,7 +106,7 @@ err follower_next(struct follower *follower, struct als_event *ret_event, struct
         if (!something)
             TRY(look(follower, &something, why));
         if (something) {
-            over = walk(follower, &looks, &event);
+            TRY(walk(follower, &looks, &event, &over, why));
             continue;
         }
         follower->watch.position = follower->position + 1;

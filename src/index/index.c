@@ -131,11 +131,15 @@ static struct index_list *add_list(struct index *index, struct names *names, str
     return list;
 }
 
+struct index_list *index_list_get(struct index *index, enum index_by by, str name, uint64_t hash)
+{
+    return find_list(&index->names[by], name, hash);
+}
+
 struct index_list *index_list_of(struct index *index, enum index_by by, str name, uint64_t hash)
 {
-    struct names *names = &index->names[by];
-    struct index_list *list = find_list(names, name, hash);
-    return list ? list : add_list(index, names, name, hash);
+    struct index_list *list = index_list_get(index, by, name, hash);
+    return list ? list : add_list(index, &index->names[by], name, hash);
 }
 
 void index_prefetch(const struct index *index, uint64_t entity_hash, uint64_t id_hash)

@@ -4,8 +4,7 @@
 // A fold over the log: it is thrown away and grows back. One writer adds; any number of readers
 // look up without locks and see every event up to the count that a list has published, or to the
 // position that the store has. What a reader got stays valid as long as the index.
-// Sealed segments will have indexes of their own beside them; this one covers the tail from `base`
-// on, so positions inside are 32-bit distances from it.
+// It covers a stretch of positions from `base` on, so positions inside are 32-bit distances from it.
 // Size: 8 bytes an event for its place, about 13 for its id, 6 each for the entity's and the
 // type's list; about 110 an entity with its name (bench/ measures it).
 #pragma once
@@ -34,7 +33,9 @@ uint64_t index_hash_id(const struct index *index, als_id id);
 
 // ---- The writer.
 
-// The list of a name, made when it is absent. NULL: no memory.
+// The list of a name, NULL when there is none; it may have no published event yet.
+struct index_list *index_list_get(struct index *index, enum index_by by, str name, uint64_t hash);
+// The same, made when it is absent. NULL: no memory.
 struct index_list *index_list_of(struct index *index, enum index_by by, str name, uint64_t hash);
 
 // Brings what a later call with these hashes will touch closer to the processor.

@@ -2,7 +2,7 @@
 #include "query/query.h"
 
 #include "base/arena.h"
-#include "event/event.h"
+#include "base/uuid.h"
 
 #include <stdlib.h>
 
@@ -16,23 +16,18 @@ struct results {
     uint64_t skipped, given;
 };
 
-bool query_matches(const struct query *query, const uint8_t *record)
+bool query_matches(const struct query *query, const struct als_event *event)
 {
-    int64_t timestamp_us = record_timestamp(record);
-    if (timestamp_us < query->since_us || timestamp_us > query->until_us)
+    if (event->timestamp_us < query->since_us || event->timestamp_us > query->until_us)
         return false;
-    if (query->by_entity && !str_equal(record_entity(record), query->entity))
+    if (query->by_entity && !str_equal(event->entity, query->entity))
         return false;
-    if (query->by_id) {
-        als_id id = record_id(record);
-        if (memcmp(id.bytes, query->id.bytes, sizeof id.bytes) != 0)
-            return false;
-    }
+    if (query->by_id && !uuid_equal(event->id, query->id))
+        return false;
     if (query->type_count == 0)
         return true;
-    str type = record_type(record);
     for (size_t i = 0; i < query->type_count; i++)
-        if (type_matches(query->types[i], type))
+        if (type_matches(query->types[i], event->type))
             return true;
     return false;
 }
@@ -79,20 +74,26 @@ static err open_cursor(struct results *results, struct als_why *why)
     struct cursor *cursor = results->cursor;
     struct view view = results->view;
     struct cursor_bounds bounds = {
-        .after = query->after, .up_to = query->up_to, .descending = query->descending};
-    err code = ALS_OK;
+        .after = query->after,
+        .up_to = query->up_to,
+        .descending = query->descending,
+        .timed = query->since_us > INT64_MIN || query->until_us < INT64_MAX,
+        .since_us = query->since_us,
+        .until_us = query->until_us};
     if (query->by_id) {
-        cursor_over_id(cursor, view, query->id, bounds);
         query->by_id = false;
-    } else if (query->by_entity) {
-        code = cursor_over_entity(cursor, view, query->entity, bounds, why);
+        return cursor_over_id(cursor, view, query->id, bounds, why);
+    }
+    if (query->by_entity) {
         query->by_entity = false;
-    } else if (query->type_count) {
-        code = cursor_over_types(cursor, view, query->types, query->type_count, bounds, why);
+        return cursor_over_entity(cursor, view, query->entity, bounds, why);
+    }
+    if (query->type_count) {
+        size_t count = query->type_count;
         query->type_count = 0;
-    } else
-        cursor_over_all(cursor, view, bounds);
-    return code;
+        return cursor_over_types(cursor, view, query->types, count, bounds, why);
+    }
+    return cursor_over_all(cursor, view, bounds, why);
 }
 
 err results_open(struct results *results, struct store *store, const struct query *query,
@@ -108,31 +109,36 @@ err results_open(struct results *results, struct store *store, const struct quer
     return code;
 }
 
-void results_next(struct results *results, struct als_event *ret_event)
+err results_next(struct results *results, struct als_event *ret_event, struct als_why *why)
 {
     ret_event->position = 0;
-    if (results->given == results->query.limit)
-        return;
-    const uint8_t *record;
-    als_position position;
-    while ((position = cursor_next(results->cursor, &record)) != 0) {
-        if (!query_matches(&results->query, record))
+    while (results->given < results->query.limit) {
+        TRY(cursor_next(results->cursor, ret_event, why));
+        if (ret_event->position == 0)
+            break;
+        if (!query_matches(&results->query, ret_event))
             continue;
         if (results->skipped < results->query.offset) {
             results->skipped++;
             continue;
         }
         results->given++;
-        record_decode(record, position, ret_event);
-        ret_event->tenant = store_tenant(results->view.store);
-        return;
+        return ALS_OK;
     }
+    ret_event->position = 0;
+    return ALS_OK;
+}
+
+bool results_last(const struct results *results)
+{
+    return cursor_lasts(results->cursor);
 }
 
 void results_close(struct results *results)
 {
+    cursor_reset(results->cursor);
     view_unpin(results->view);
-    results->view = (struct view){NULL, 0};
+    results->view = (struct view){0};
 }
 
 enum cursor_path results_path(const struct results *results)

@@ -26,7 +26,7 @@ struct query {
 };
 
 // Whether the event is one that the query asks for, but for positions, order and number.
-bool query_matches(const struct query *query, const uint8_t *record);
+bool query_matches(const struct query *query, const struct als_event *event);
 
 struct results;
 struct results *results_new(void); // NULL: no memory
@@ -36,8 +36,10 @@ AUTO_WITH(results, results_free)
 // Pins a view of the store (NULL: a tenant without events) until results_close(). Names are copied.
 err results_open(struct results *results, struct store *store, const struct query *query,
                  struct als_why *why);
-// The next match; position 0 at the end. Slices live until results_close().
-void results_next(struct results *results, struct als_event *ret_event);
+// The next match; position 0 at the end. Slices live until the next call. ALS_CORRUPT ends it.
+err results_next(struct results *results, struct als_event *ret_event, struct als_why *why);
+// Whether the slices of the event that was just given live until results_close() instead.
+bool results_last(const struct results *results);
 void results_close(struct results *results);
 
 enum cursor_path results_path(const struct results *results);

@@ -117,12 +117,12 @@ static void compare(struct world *world, const struct query *query, struct resul
         if (!wanted(world, query, i) || (skip && skip--))
             continue;
         struct als_event event;
-        results_next(results, &event);
+        CHECK_OK(results_next(results, &event, NULL));
         CHECK_EQUAL(i + 1, event.position);
         left--;
     }
     struct als_event end;
-    results_next(results, &end);
+    CHECK_OK(results_next(results, &end, NULL));
     CHECK_EQUAL(0, end.position);
     results_close(results);
 }

@@ -7,10 +7,11 @@
 // 2. What is folded behind it are the events behind its position. An event that comes late has a
 //    late position, too, whatever its timestamp; none can get lost.
 // 3. A snapshot that was read from the disk is of this history if the last event that it folded is
-//    in the log, recorded at the same moment. A log that a power cut has shortened has lost it, and
+//    in the history, recorded at the same moment. A log that a power cut has shortened has lost it, and
 //    what takes its place is recorded later.
 #include "snapshot/inside.h"
 
+#include "base/arena.h"
 #include "base/mutant.h"
 #include "projection/projection.h"
 #include "query/query.h"
@@ -19,11 +20,15 @@
 
 enum { STATE_BYTES_KEPT_MAX = 1 << 20 };
 #define STATE_BYTES_MAX MIB(256)
+// Payloads that were copied and have been replaced since: so many bytes may lie about.
+#define KEPT_GARBAGE_MAX MIB(1)
 
 struct state {
     struct results *results;
     struct fold *fold;
     struct buf base, printed;
+    struct arena kept; // payloads that the fold borrows and that would not stay
+    size_t kept_bytes, kept_live; // all of them; those that the last tidying left
     struct folded folded;
     str json;
     als_position pinned;
@@ -37,6 +42,7 @@ struct state *state_new(void)
         return NULL;
     buf_init(&state->base, STATE_BYTES_MAX);
     buf_init(&state->printed, STATE_BYTES_MAX);
+    arena_init(&state->kept, KIB(16), 4 * STATE_BYTES_MAX);
     state->results = results_new();
     state->fold = fold_new();
     if (state->results && state->fold)
@@ -53,6 +59,7 @@ void state_free(struct state *state)
     fold_free(state->fold);
     buf_deinit(&state->base);
     buf_deinit(&state->printed);
+    arena_deinit(&state->kept);
     free(state);
 }
 
@@ -69,6 +76,8 @@ void state_reset(struct state *state)
     fold_reset(state->fold);
     buf_let_go(&state->base);
     buf_let_go(&state->printed);
+    arena_reset(&state->kept);
+    state->kept_bytes = state->kept_live = 0;
     state->folded = (struct folded){.greatest_us = INT64_MIN};
     state->json = (str){NULL, 0};
     state->pinned = 0;
@@ -121,12 +130,12 @@ static err is_of_this_log(struct state *state, struct store *store, const struct
                           .limit = 1};
     struct als_event event;
     TRY(results_open(state->results, store, &query, why));
-    results_next(state->results, &event);
-    *ret_is = event.position == folded->position && event.version == folded->version &&
+    err code = results_next(state->results, &event, why);
+    *ret_is = code == ALS_OK && event.position == folded->position && event.version == folded->version &&
               event.recorded_us == folded->event_recorded_us &&
               memcmp(event.id.bytes, folded->event_id.bytes, sizeof event.id.bytes) == 0;
     results_close(state->results);
-    return ALS_OK;
+    return code;
 }
 
 err state_use(struct state *state, struct snapshots *snapshots, const struct entry *entry,
@@ -168,17 +177,52 @@ static err begin(struct snapshots *snapshots, struct state *state,
 
 // ---- Folding
 
+// The fold is begun anew from its own text, which is all of what was kept that still counts.
+static err tidy(struct state *state, struct als_why *why)
+{
+    fold_print(state->fold, &state->printed);
+    fold_reset(state->fold);
+    arena_reset(&state->kept);
+    state->kept_bytes = state->kept_live = state->printed.len;
+    str text = arena_copy(&state->kept, buf_str(&state->printed));
+    if (buf_failed(&state->printed) || !text.ptr)
+        return FAIL(why, ALS_TOO_LARGE, "the state is larger than %llu bytes",
+                    (unsigned long long)STATE_BYTES_MAX);
+    buf_reset(&state->printed);
+    return fold_apply(state->fold, text, why);
+}
+
+// A payload that lies in the log stays while the results are open; one of a segment goes with its
+// page, so it is copied.
+static err keep_payload(struct state *state, str *payload, struct als_why *why)
+{
+    if (results_last(state->results))
+        return ALS_OK;
+    if (state->kept_bytes > 2 * state->kept_live + KEPT_GARBAGE_MAX)
+        TRY(tidy(state, why));
+    state->kept_bytes += payload->len;
+    *payload = arena_copy(&state->kept, *payload);
+    return payload->ptr ? ALS_OK : FAIL(why, ALS_NO_MEMORY, "the state of an entity");
+}
+
+static err fold_event(struct state *state, const struct als_event *event, struct als_why *why)
+{
+    str payload = event->payload;
+    if (state->events_read++ == 0 && state->base.len)
+        TRY(fold_apply(state->fold, buf_str(&state->base), why));
+    TRY(keep_payload(state, &payload, why));
+    return fold_apply(state->fold, payload, why);
+}
+
 static err fold_events(struct state *state, als_version at_version, struct als_why *why)
 {
     struct folded *folded = &state->folded;
-    struct als_event event;
-    for (results_next(state->results, &event); event.position;
-         results_next(state->results, &event)) {
-        if (at_version && event.version > at_version)
-            break;
-        if (state->events_read++ == 0 && state->base.len)
-            TRY(fold_apply(state->fold, buf_str(&state->base), why));
-        TRY(fold_apply(state->fold, event.payload, why));
+    for (;;) {
+        struct als_event event;
+        TRY(results_next(state->results, &event, why));
+        if (event.position == 0 || (at_version && event.version > at_version))
+            return ALS_OK;
+        TRY(fold_event(state, &event, why));
         folded->event_count++;
         folded->version = event.version;
         folded->position = event.position;
@@ -188,7 +232,6 @@ static err fold_events(struct state *state, als_version at_version, struct als_w
         folded->event_id = event.id;
         folded->event_recorded_us = event.recorded_us;
     }
-    return ALS_OK;
 }
 
 err state_fold(struct state *state, struct snapshots *snapshots, struct store *store,

@@ -73,32 +73,33 @@ static bool within(const struct cursor *cursor, uint64_t at)
     return at > cursor->low && at <= cursor->high;
 }
 
-static void lane_next_row(const struct cursor *cursor, struct lane *lane)
+static err lane_next_row(const struct cursor *cursor, struct lane *lane, struct als_why *why)
 {
     bool descending = cursor->bounds.descending;
+    uint32_t row;
     lane->head = 0;
     if (descending ? lane->at == 0 : lane->at == lane->rows.count)
-        return;
-    uint64_t row = index_row(&lane->rows, descending ? --lane->at : lane->at++);
-    lane->head = within(cursor, row + 1) ? row + 1 : 0;
+        return ALS_OK;
+    TRY(index_row(&lane->rows, descending ? --lane->at : lane->at++, &row, why));
+    lane->head = within(cursor, (uint64_t)row + 1) ? (uint64_t)row + 1 : 0;
+    return ALS_OK;
 }
 
 // Moves a lane to its next event within the bounds, 0 when there is none. A record in the log will
 // be wanted one call later: time enough to fetch it.
-static void lane_next(const struct cursor *cursor, struct lane *lane)
+static err lane_next(const struct cursor *cursor, struct lane *lane, struct als_why *why)
 {
-    if (part_is_sealed(cursor->part)) {
-        lane_next_row(cursor, lane);
-        return;
-    }
+    if (part_is_sealed(cursor->part))
+        return lane_next_row(cursor, lane, why);
     als_position position =
         cursor->bounds.descending ? index_walk_previous(&lane->walk) : index_walk_next(&lane->walk);
     lane->head = within(cursor, position) ? position : 0;
     if (lane->head == 0)
-        return;
+        return ALS_OK;
     lane->record = index_record(cursor->part->index, lane->head);
     __builtin_prefetch(lane->record);
     __builtin_prefetch(lane->record + 64);
+    return ALS_OK;
 }
 
 // Whether lane a gives before lane b.
@@ -133,7 +134,7 @@ static void sift_down(struct cursor *cursor, size_t at)
 // A lane without events within the bounds is none.
 static err add_lane(struct cursor *cursor, struct lane *lane, struct als_why *why)
 {
-    lane_next(cursor, lane);
+    TRY(lane_next(cursor, lane, why));
     if (lane->head == 0)
         return ALS_OK;
     if (cursor->lane_count == cursor->lane_room) {
@@ -163,8 +164,9 @@ static err add_rows(struct cursor *cursor, const struct index_rows *rows, struct
     if (rows->count == 0)
         return ALS_OK;
     uint64_t edge = cursor->bounds.descending ? cursor->high : cursor->low;
-    struct lane lane = {.rows = *rows,
-                        .at = edge ? index_rows_to(rows, (uint32_t)(edge - 1)) : 0};
+    struct lane lane = {.rows = *rows};
+    if (edge)
+        TRY(index_rows_to(rows, (uint32_t)(edge - 1), &lane.at, why));
     return add_lane(cursor, &lane, why);
 }
 
@@ -241,13 +243,18 @@ static err add_sealed_prefix(struct cursor *cursor, size_t at, struct als_why *w
     return ALS_OK;
 }
 
+static err add_prefix(struct cursor *cursor, size_t at, struct als_why *why)
+{
+    return part_is_sealed(cursor->part) ? add_sealed_prefix(cursor, at, why)
+                                        : add_hot_prefix(cursor, at, why);
+}
+
 static err add_types(struct cursor *cursor, struct als_why *why)
 {
     for (size_t i = 0; i < cursor->type_count; i++) {
         str pattern = cursor->types[i];
         if (str_ends(pattern, S("*")))
-            TRY(part_is_sealed(cursor->part) ? add_sealed_prefix(cursor, i, why)
-                                             : add_hot_prefix(cursor, i, why));
+            TRY(add_prefix(cursor, i, why));
         else if (!matches_any(cursor->types, i, pattern))
             TRY(add_name(cursor, INDEX_TYPE, pattern, why));
     }
@@ -280,8 +287,9 @@ static err find_bounds(struct cursor *cursor, uint32_t at, struct als_why *why)
         TRY(part_file(cursor->part, &cursor->file, why));
         if (!cursor->reader)
             cursor->reader = segment_reader_new();
-        return cursor->reader ? find_rows(cursor, why)
-                              : FAIL(why, ALS_NO_MEMORY, "the query cannot be opened");
+        if (!cursor->reader)
+            return FAIL(why, ALS_NO_MEMORY, "the query cannot be opened");
+        return find_rows(cursor, why);
     }
     als_position first = cursor->part->first;
     cursor->low = cursor->bounds.after < first ? first - 1 : cursor->bounds.after;
@@ -428,7 +436,7 @@ static err next_of_lanes(struct cursor *cursor, struct als_event *ret_event, str
 {
     struct lane *first = &cursor->lanes[0];
     TRY(read_at(cursor, first->head, first->record, ret_event, why));
-    lane_next(cursor, first);
+    TRY(lane_next(cursor, first, why));
     if (first->head == 0)
         *first = cursor->lanes[--cursor->lane_count];
     if (cursor->lane_count > 1)
@@ -454,4 +462,9 @@ err cursor_next(struct cursor *cursor, struct als_event *ret_event, struct als_w
     if (code != ALS_OK)
         cursor_reset(cursor);
     return code;
+}
+
+bool cursor_lasts(const struct cursor *cursor)
+{
+    return cursor->part && !part_is_sealed(cursor->part);
 }

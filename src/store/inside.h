@@ -43,7 +43,7 @@ struct store {
     _Atomic als_position sealed;     // everything up to here is in the manifest
 
     struct manifest *manifest;   // the sealer's
-    struct segment_cache *cache; // the options' or the store's own
+    struct segment_cache *cache, *own_cache; // the one in use; NULL when it is the options'
 
     _Atomic als_position position; // published
     _Atomic uint64_t entities, types; // names with a published event

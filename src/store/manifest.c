@@ -6,7 +6,8 @@
 // A change:  at 0  u16 format, 1      at 2  u16 kind (1 change, 2 whole list)
 //            at 4  u32 how many go    at 8  u32 how many come    at 12 u32 0
 //            at 16 u64 the next generation
-//            at 24 u64 generations of those that go, then entries of ENTRY_BYTES, by position
+//            at 24 u64 the last position that ever was in a segment
+//            at 32 u64 generations of those that go, then entries of ENTRY_BYTES, by position
 #include "store/manifest.h"
 
 #include "base/buf.h"
@@ -19,7 +20,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { FORMAT = 1, HEAD_BYTES = 24, ENTRY_BYTES = 128 };
+enum { FORMAT = 1, HEAD_BYTES = 32, ENTRY_BYTES = 128 };
 enum { KIND_CHANGE = 1, KIND_LIST = 2 };
 // A whole list is written when so many changes more than there are segments lie behind the last.
 enum { CHANGES_BEFORE_LIST = 256 };
@@ -33,6 +34,7 @@ struct manifest {
     struct manifest_entry *entries;
     size_t count, room;
     uint64_t generation;
+    als_position sealed;
     size_t changes; // behind the last whole list
     struct buf record;
 };
@@ -125,6 +127,8 @@ static err check_list(const struct manifest *manifest, struct als_why *why)
         if (facts->generation >= manifest->generation)
             return bad("a segment comes from the future", why);
     }
+    if (manifest->count && manifest->entries[manifest->count - 1].facts.last > manifest->sealed)
+        return bad("a segment lies behind the end", why);
     return ALS_OK;
 }
 
@@ -212,6 +216,7 @@ static err read_record(void *context, const struct wal_batch *batch, struct als_
     else
         manifest->changes++;
     manifest->generation = load_le64(batch->body + 16);
+    manifest->sealed = load_le64(batch->body + 24);
     TRY(read_change(&reading, why));
     return check_list(manifest, why);
 }
@@ -264,6 +269,11 @@ const struct manifest_entry *manifest_entries(const struct manifest *manifest, s
     return manifest->entries;
 }
 
+als_position manifest_sealed(const struct manifest *manifest)
+{
+    return manifest->sealed;
+}
+
 uint64_t manifest_generation(const struct manifest *manifest)
 {
     return manifest->generation;
@@ -271,13 +281,21 @@ uint64_t manifest_generation(const struct manifest *manifest)
 
 // ---- Writing
 
-static uint64_t next_generation(const struct manifest *manifest,
-                                const struct manifest_change *change)
+struct head {
+    uint64_t generation;
+    als_position sealed;
+};
+
+static struct head next_head(const struct manifest *manifest, const struct manifest_change *change)
 {
-    uint64_t next = manifest->generation;
-    for (size_t i = 0; i < change->added_count; i++)
-        if (change->added[i].facts.generation >= next)
-            next = change->added[i].facts.generation + 1;
+    struct head next = {manifest->generation, manifest->sealed};
+    for (size_t i = 0; i < change->added_count; i++) {
+        const struct segment_facts *facts = &change->added[i].facts;
+        if (facts->generation >= next.generation)
+            next.generation = facts->generation + 1;
+        if (facts->last > next.sealed)
+            next.sealed = facts->last;
+    }
     return next;
 }
 
@@ -291,14 +309,15 @@ static void put_entries(struct buf *record, const struct manifest_entry *entries
 }
 
 static void put_head(struct buf *record, uint16_t kind, size_t removed, size_t added,
-                     uint64_t generation)
+                     struct head next)
 {
     uint8_t head[HEAD_BYTES] = {0};
     store_le16(head, FORMAT);
     store_le16(head + 2, kind);
     store_le32(head + 4, (uint32_t)removed);
     store_le32(head + 8, (uint32_t)added);
-    store_le64(head + 16, generation);
+    store_le64(head + 16, next.generation);
+    store_le64(head + 24, next.sealed);
     buf_reset(record);
     buf_put(record, head, sizeof head);
 }
@@ -322,7 +341,8 @@ static err append_record(struct manifest *manifest, struct als_why *why)
 static void write_list(struct manifest *manifest)
 {
     als_position before = wal_head(manifest->wal).position;
-    put_head(&manifest->record, KIND_LIST, 0, manifest->count, manifest->generation);
+    put_head(&manifest->record, KIND_LIST, 0, manifest->count,
+             (struct head){manifest->generation, manifest->sealed});
     put_entries(&manifest->record, manifest->entries, manifest->count);
     if (append_record(manifest, NULL) != ALS_OK)
         return;
@@ -337,8 +357,8 @@ err manifest_commit(struct manifest *manifest, const struct manifest_change *cha
     if (!manifest->wal)
         TRY(open_log(manifest, true, why));
     TRY(make_room(manifest, change->added_count, why));
-    uint64_t generation = next_generation(manifest, change);
-    put_head(&manifest->record, KIND_CHANGE, change->removed, change->added_count, generation);
+    struct head next = next_head(manifest, change);
+    put_head(&manifest->record, KIND_CHANGE, change->removed, change->added_count, next);
     for (size_t i = 0; i < change->removed; i++) {
         uint8_t bytes[8];
         store_le64(bytes, manifest->entries[change->at + i].facts.generation);
@@ -347,7 +367,8 @@ err manifest_commit(struct manifest *manifest, const struct manifest_change *cha
     put_entries(&manifest->record, change->added, change->added_count);
     TRY(append_record(manifest, why));
     splice(manifest, change);
-    manifest->generation = generation;
+    manifest->generation = next.generation;
+    manifest->sealed = next.sealed;
     if (++manifest->changes > manifest->count + CHANGES_BEFORE_LIST)
         write_list(manifest);
     return ALS_OK;

@@ -28,6 +28,8 @@ AUTO_WITH(manifest, manifest_close)
 
 // The segments that exist, by position.
 const struct manifest_entry *manifest_entries(const struct manifest *manifest, size_t *ret_count);
+// The last position that ever was in a segment; 0: none was.
+als_position manifest_sealed(const struct manifest *manifest);
 // A number that no segment has had.
 uint64_t manifest_generation(const struct manifest *manifest);
 

@@ -4,7 +4,6 @@
 // replaced takes its files with it.
 #include "store/part.h"
 
-#include "base/mutant.h"
 #include "event/event.h"
 #include "os/os.h"
 #include "store/inside.h"
@@ -12,6 +11,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct part *part_new(struct store *store, als_position first)
 {
@@ -25,6 +25,15 @@ static struct part *part_new(struct store *store, als_position first)
     return part;
 }
 
+// What the log must keep is what the parts that live still read from it.
+static void tell_needed_locked(struct store *store)
+{
+    als_position needed = UINT64_MAX;
+    for (const struct part *hot = store->hot; hot; hot = hot->next_hot)
+        needed = hot->first < needed ? hot->first : needed;
+    atomic_store(&store->log_needed, needed);
+}
+
 static void link_hot(struct store *store, struct part *part)
 {
     lock_take(&store->view_lock);
@@ -32,10 +41,10 @@ static void link_hot(struct store *store, struct part *part)
     if (store->hot)
         store->hot->prior_hot = part;
     store->hot = part;
+    tell_needed_locked(store);
     lock_release(&store->view_lock);
 }
 
-// What the log must keep is what the parts that live still read from it.
 static void unlink_hot(struct store *store, struct part *part)
 {
     lock_take(&store->view_lock);
@@ -45,10 +54,7 @@ static void unlink_hot(struct store *store, struct part *part)
         part->prior_hot->next_hot = part->next_hot;
     else
         store->hot = part->next_hot;
-    als_position needed = UINT64_MAX;
-    for (const struct part *hot = store->hot; hot; hot = hot->next_hot)
-        needed = hot->first < needed ? hot->first : needed;
-    atomic_store(&store->log_needed, needed);
+    tell_needed_locked(store);
     lock_release(&store->view_lock);
 }
 
@@ -160,7 +166,7 @@ static err make_index(struct part *part, str name, struct als_why *why)
     struct store *store = part->store;
     char space[PART_NAME_MAX];
     uint64_t random;
-    AUTO(index_builder) builder = index_builder_new();
+    AUTO(index_builder) builder = index_builder_new(store->seed);
     if (!builder)
         return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
     AUTO(segment) segment = NULL; // of its own: whoever opens an index holds the part's lock
@@ -255,8 +261,8 @@ void parts_unref(struct parts *parts)
 
 // ---- Looking
 
-err parts_version(const struct parts *parts, uint32_t end, str entity, als_version *ret_version,
-                  struct als_why *why)
+err parts_version(const struct parts *parts, uint32_t end, str entity, als_position up_to,
+                  als_version *ret_version, struct als_why *why)
 {
     for (uint32_t i = end; i-- > 0;) {
         struct part *part = parts->items[i];
@@ -264,7 +270,8 @@ err parts_version(const struct parts *parts, uint32_t end, str entity, als_versi
             const struct index_list *list = index_find(part->index, INDEX_ENTITY, entity);
             if (!list)
                 continue;
-            *ret_version = index_before(list) + index_list_count(list);
+            *ret_version =
+                index_before(list) + index_list_count_to(list, index_base(part->index), up_to);
             return ALS_OK;
         }
         struct index_rows rows;

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 // ---- What recovery and turns have in common
 
@@ -24,7 +25,7 @@ static err count_before(struct store *store, enum index_by by, str name, uint64_
         return ALS_OK;
     }
     if (by == INDEX_ENTITY)
-        return parts_version(parts, end, name, ret_before, why);
+        return parts_version(parts, end, name, UINT64_MAX, ret_before, why);
     bool have;
     TRY(parts_have_type(parts, end, name, &have, why));
     *ret_before = have;
@@ -233,8 +234,6 @@ static void count_entry(struct store *store, const struct manifest_entry *entry)
 {
     atomic_fetch_add(&store->entities, entry->facts.new_entities);
     atomic_fetch_add(&store->types, entry->new_types);
-    atomic_store(&store->sealed, entry->facts.last);
-    atomic_store(&store->position, entry->facts.last);
     store->recorded_us = entry->facts.recorded_last_us;
 }
 
@@ -269,10 +268,12 @@ err recover(struct store *store, struct store_report *ret_report, struct als_why
     size_t count;
     const struct manifest_entry *entries = manifest_entries(store->manifest, &count);
     TRY(check_files(store, entries, count, why));
+    atomic_store(&store->sealed, manifest_sealed(store->manifest));
+    atomic_store(&store->position, manifest_sealed(store->manifest));
     TRY(make_parts(store, entries, count, why));
     TRY(file_log_open(store->os, store->dir, store->options, recover_record, store, ret_report,
                       &store->log, why));
-    als_position sealed = atomic_load(&store->sealed);
+    als_position sealed = manifest_sealed(store->manifest);
     als_position last = store->log->head(store->log).position;
     if (last < sealed)
         return FAIL(why, ALS_CORRUPT,

@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 // A segment on its way.
 struct sealing {
@@ -65,7 +66,7 @@ static err write_files(struct sealing *sealing, struct als_why *why)
                                             .generation = sealing->facts.generation,
                                             .zstd_level = store->options.zstd_level};
     AUTO(segment_writer) writer = NULL;
-    AUTO(index_builder) builder = index_builder_new();
+    AUTO(index_builder) builder = index_builder_new(store->seed);
     if (!builder)
         return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
     TRY(segment_writer_open(store->os, store->segments_dir, sealing->segment_name, options, &writer,

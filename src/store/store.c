@@ -11,56 +11,13 @@
 // 4. recorded_us never goes back, whatever the clock does.
 #include "store/inside.h"
 
+#include "base/hash.h"
 #include "base/mutant.h"
 #include "event/event.h"
 #include "os/os.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-// One event of the log joins the index; used by recovery, where nothing can be refused.
-static err recover_event(struct store *store, als_position position, const uint8_t *record,
-                         struct als_why *why)
-{
-    struct index *index = store->index;
-    str names[2] = {record_entity(record), record_type(record)};
-    struct index_list *lists[2];
-    for (int by = INDEX_ENTITY; by <= INDEX_TYPE; by++) {
-        uint64_t hash = index_hash_name(index, names[by]);
-        lists[by] = index_list_of(index, (enum index_by)by, names[by], hash);
-        if (!lists[by])
-            return FAIL(why, ALS_NO_MEMORY, "the index cannot grow");
-        TRY(index_reserve(index, lists[by], why));
-    }
-    if (index_pending(lists[INDEX_ENTITY]) != record_version(record))
-        return FAIL(why, ALS_CORRUPT, "event %llu has version %llu of its entity, expected %llu",
-                    (unsigned long long)position, (unsigned long long)record_version(record),
-                    (unsigned long long)index_pending(lists[INDEX_ENTITY]));
-    TRY(index_place(index, position, record, why));
-    if (!MUTANT(STORE_IDS_NOT_RECOVERED))
-        TRY(index_add_id(index, index_hash_id(index, record_id(record)), position, why));
-    index_publish(index, INDEX_ENTITY, lists[INDEX_ENTITY], position);
-    index_publish(index, INDEX_TYPE, lists[INDEX_TYPE], position);
-    return ALS_OK;
-}
-
-static err recover_record(void *context, const struct log_record *found, struct als_why *why)
-{
-    struct store *store = context;
-    als_position last = atomic_load_explicit(&store->position, memory_order_relaxed);
-    if (found->first != last + 1)
-        return FAIL(why, ALS_CORRUPT, "the log goes on with position %llu after %llu",
-                    (unsigned long long)found->first, (unsigned long long)last);
-    const uint8_t *batch = (const uint8_t *)found->body.ptr;
-    TRY(batch_check(batch, found->body.len, found->count, why));
-    const uint8_t *record = batch + BATCH_HEAD_BYTES;
-    for (uint32_t i = 0; i < found->count; i++, record = record_next(record))
-        TRY(recover_event(store, found->first + i, record, why));
-    if (found->recorded_us > store->recorded_us)
-        store->recorded_us = found->recorded_us;
-    atomic_store_explicit(&store->position, last + found->count, memory_order_release);
-    return ALS_OK;
-}
 
 static void keep_log_stat(struct store *store)
 {
@@ -76,8 +33,7 @@ static struct store *store_new(struct os *os, struct store_options options)
     if (!store)
         return NULL;
     assert(options.tenant.len <= sizeof store->tenant);
-    uint64_t seed;
-    os->entropy(os, &seed, sizeof seed);
+    os->entropy(os, &store->seed, sizeof store->seed);
     store->os = os;
     store->options = options;
     memcpy(store->tenant, options.tenant.ptr, options.tenant.len);
@@ -85,24 +41,49 @@ static struct store *store_new(struct os *os, struct store_options options)
     store->recorded_us = INT64_MIN;
     lock_init(&store->mailbox.lock, LOCK_MAILBOX);
     lock_init(&store->watches.lock, LOCK_WATCH);
+    lock_init(&store->view_lock, LOCK_VIEW);
     lock_init(&store->stat_lock, LOCK_POOL);
     atomic_store(&store->watches.next, UINT64_MAX);
-    store->index = index_new(1, seed);
-    if (store->index)
+    atomic_store(&store->log_needed, UINT64_MAX);
+    store->own_cache = options.cache ? NULL : segment_cache_new(STORE_CACHE_BYTES);
+    store->cache = options.cache ? options.cache : store->own_cache;
+    store->cursor = cursor_new();
+    store->reader = segment_reader_new();
+    if (store->cache && store->cursor && store->reader)
         return store;
     store_close(store);
     return NULL;
 }
 
+static void fill_options(struct store_options *options)
+{
+    if (options->seal_bytes == 0)
+        options->seal_bytes = SEAL_BYTES_DEFAULT;
+    if (options->seal_events == 0 || options->seal_events > SEAL_EVENTS_MAX)
+        options->seal_events = SEAL_EVENTS_MAX;
+}
+
+// The log lets go of what is in segments and in no hot part that somebody still sees. What could
+// not be removed is asked for again.
+static void trim_log(struct store *store)
+{
+    als_position needed = atomic_load(&store->log_needed), sealed = atomic_load(&store->sealed);
+    als_position up_to = needed - 1 < sealed ? needed - 1 : sealed;
+    if (up_to > store->trimmed && store->log->trim(store->log, up_to, NULL) == ALS_OK)
+        store->trimmed = up_to;
+}
+
 err store_open(struct os *os, struct os_dir *dir, struct store_options options,
                struct store_report *ret_report, struct store **ret_store, struct als_why *why)
 {
+    fill_options(&options);
     AUTO(store) store = store_new(os, options);
     if (!store)
         return FAIL(why, ALS_NO_MEMORY, "store '%.*s' cannot be opened", STR(options.tenant));
+    store->dir = dir;
     struct store_report report = {0};
-    TRY(file_log_open(os, dir, store->options, recover_record, store, &report, &store->log, why));
-    report.events = store_position(store);
+    TRY(recover(store, &report, why));
+    trim_log(store);
     keep_log_stat(store);
     *ret_report = report;
     *ret_store = MOVE(store);
@@ -118,9 +99,17 @@ void store_close(struct store *store)
         while (store_turn(store))
             continue;
         (void)store_settle(store, NULL); // a failure is known to those who were answered with it
-        store->log->close(store->log);
     }
-    index_free(store->index);
+    cursor_free(store->cursor);
+    segment_reader_free(store->reader);
+    parts_unref(store->parts);
+    manifest_close(store->manifest);
+    if (store->log)
+        store->log->close(store->log);
+    if (store->segments_dir)
+        store->os->dir_close(store->segments_dir);
+    segment_cache_free(store->own_cache);
+    lock_deinit(&store->view_lock);
     lock_deinit(&store->mailbox.lock);
     lock_deinit(&store->watches.lock);
     lock_deinit(&store->stat_lock);
@@ -132,14 +121,15 @@ str store_tenant(const struct store *store)
     return store->options.tenant;
 }
 
+// As every hot index of the store does, for they have its seed.
 uint64_t store_hash_name(const struct store *store, str name)
 {
-    return index_hash_name(store->index, name);
+    return hash_bytes(name.ptr, name.len, store->seed);
 }
 
 uint64_t store_hash_id(const struct store *store, als_id id)
 {
-    return index_hash_id(store->index, id);
+    return hash_bytes(id.bytes, sizeof id.bytes, store->seed);
 }
 
 err store_post(struct store *store, struct append *append, bool *ret_first, struct als_why *why)
@@ -220,14 +210,14 @@ static size_t judge_turn(struct store *store, size_t count)
 
 static void publish(struct store *store, struct append *append, const uint8_t *body)
 {
-    struct index *index = store->index;
+    struct index *index = store->filling->index;
     for (uint32_t i = 0; i < append->count; i++) {
-        struct append_event *event = &append->events[i];
-        event->record = body + event->offset;
+        const struct append_event *event = &append->events[i];
         // The place exists since judge(): setting it again cannot fail.
-        err placed = index_place(index, event->position, event->record, NULL);
+        err placed = index_place(index, event->position, body + event->offset, NULL);
         assert(placed == ALS_OK);
         (void)placed;
+        count_names(store, event->entity, event->type);
         index_publish(index, INDEX_ENTITY, event->entity, event->position);
         index_publish(index, INDEX_TYPE, event->type, event->position);
     }
@@ -260,9 +250,10 @@ static void run_turn(struct store *store, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct append *append = store->turn_appends[i];
         if (append->code == ALS_OK && !append->duplicate) {
-            if (code == ALS_OK)
+            if (code == ALS_OK) {
                 publish(store, append, store->turn_bodies[at++]);
-            else
+                store->filled_bytes += append->bytes.len;
+            } else
                 judge_undo(append);
         }
         if (code != ALS_OK) {
@@ -281,7 +272,12 @@ bool store_turn(struct store *store)
     size_t count = take_turn(store);
     if (count == 0)
         return false;
+    roll_when_full(store);
+    store->turn = view_pin(store);
     run_turn(store, count);
+    segment_reader_reset(store->reader);
+    view_unpin(store->turn);
+    trim_log(store);
     for (size_t i = 0; i < count; i++) {
         struct append *append = store->turn_appends[i];
         judge_explain(store, append);
@@ -301,6 +297,7 @@ bool store_has_work(struct store *store)
 
 err store_settle(struct store *store, struct als_why *why)
 {
+    trim_log(store);
     if (!atomic_exchange(&store->unsettled, false))
         return ALS_OK;
     err code = store->log->settle(store->log, why);
@@ -327,6 +324,21 @@ als_position store_position(const struct store *store)
     return atomic_load_explicit(&store->position, memory_order_acquire);
 }
 
+// The parts' own numbers; those of segments are in the manifest's words, no file is touched.
+static void add_parts(struct store *store, struct store_stat *stat)
+{
+    struct view view = view_pin(store);
+    for (uint32_t i = 0; i < view.parts->count; i++) {
+        const struct part *part = view.parts->items[i];
+        if (part_is_sealed(part)) {
+            stat->segments++;
+            stat->segment_bytes += part->facts.bytes;
+        } else
+            stat->index_bytes += index_bytes(part->index);
+    }
+    view_unpin(view);
+}
+
 struct store_stat store_stat(struct store *store)
 {
     lock_take(&store->mailbox.lock);
@@ -335,14 +347,16 @@ struct store_stat store_stat(struct store *store)
     lock_take(&store->stat_lock);
     struct log_stat log = store->log_stat;
     lock_release(&store->stat_lock);
-    return (struct store_stat){.events = store_position(store),
-                               .entities = index_names(store->index, INDEX_ENTITY),
-                               .types = index_names(store->index, INDEX_TYPE),
-                               .wal_files = log.files,
-                               .wal_bytes = log.bytes,
-                               .wal_bytes_allocated = log.bytes_allocated,
-                               .wal_syncs = log.syncs,
-                               .wal_sync_ns = log.sync_ns,
-                               .index_bytes = index_bytes(store->index),
-                               .waiting = waiting};
+    struct store_stat stat = {.events = store_position(store),
+                              .entities = atomic_load(&store->entities),
+                              .types = atomic_load(&store->types),
+                              .wal_files = log.files,
+                              .wal_bytes = log.bytes,
+                              .wal_bytes_allocated = log.bytes_allocated,
+                              .wal_syncs = log.syncs,
+                              .wal_sync_ns = log.sync_ns,
+                              .sealed = atomic_load(&store->sealed),
+                              .waiting = waiting};
+    add_parts(store, &stat);
+    return stat;
 }

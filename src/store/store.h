@@ -164,6 +164,9 @@ struct view {
 struct view view_pin(struct store *store); // NULL is accepted
 void view_unpin(struct view view);
 
+// The entity's version in the view, 0 when it has no event there.
+err view_version(struct view view, str entity, als_version *ret_version, struct als_why *why);
+
 als_position store_position(const struct store *store); // published
 
 enum cursor_path { CURSOR_SCAN, CURSOR_ENTITY, CURSOR_TYPE, CURSOR_ID };
@@ -200,6 +203,8 @@ enum cursor_path cursor_path(const struct cursor *cursor);
 // The next event; position 0 at the end. The slices live until the cursor's next call. What is
 // sealed may be damaged: ALS_CORRUPT, and the cursor is at its end.
 err cursor_next(struct cursor *cursor, struct als_event *ret_event, struct als_why *why);
+// Whether the slices of the event that was just given live as long as the view instead.
+bool cursor_lasts(const struct cursor *cursor);
 // Lets go of what the last event needed. Before the view is unpinned.
 void cursor_reset(struct cursor *cursor);
 

@@ -45,6 +45,14 @@ err store_replace(struct store *store, const struct part *first, uint32_t remove
     return ALS_OK;
 }
 
+err view_version(struct view view, str entity, als_version *ret_version, struct als_why *why)
+{
+    *ret_version = 0;
+    return view.store ? parts_version(view.parts, view.parts->count, entity, view.position,
+                                      ret_version, why)
+                      : ALS_OK;
+}
+
 size_t view_segments(struct view view, struct store_segment *ret_segments, size_t room)
 {
     size_t count = 0;

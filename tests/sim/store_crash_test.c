@@ -111,22 +111,20 @@ static void post_add(struct post *post, const struct store *store, const struct 
 
 // ---- Comparing.
 
-static err same_event(struct model *model, uint32_t i, const uint8_t *record, int64_t *recorded_us,
-                      struct als_why *why)
+static err same_event(struct model *model, uint32_t i, const struct als_event *found,
+                      int64_t *recorded_us, struct als_why *why)
 {
     const struct model_event *wanted = &model->events[i];
-    struct als_event found;
     char entity[8], type[8], payload[PAYLOAD_MAX + 32];
-    record_decode(record, i + 1, &found);
-    if (!str_equal(found.entity, name_of('e', wanted->entity, entity)) ||
-        !str_equal(found.type, name_of('t', wanted->type, type)) ||
-        !str_equal(found.payload, payload_of(wanted->salt, payload)) ||
-        found.version != version_of(model, i + 1, wanted->entity) ||
-        found.timestamp_us != wanted->salt)
+    if (found->position != i + 1 || !str_equal(found->entity, name_of('e', wanted->entity, entity)) ||
+        !str_equal(found->type, name_of('t', wanted->type, type)) ||
+        !str_equal(found->payload, payload_of(wanted->salt, payload)) ||
+        found->version != version_of(model, i + 1, wanted->entity) ||
+        found->timestamp_us != wanted->salt)
         return FAIL(why, ALS_INTERNAL, "event %u is not what was appended", i + 1);
-    if (found.recorded_us < *recorded_us)
+    if (found->recorded_us < *recorded_us)
         return FAIL(why, ALS_INTERNAL, "recorded_at of event %u goes back", i + 1);
-    *recorded_us = found.recorded_us;
+    *recorded_us = found->recorded_us;
     return ALS_OK;
 }
 
@@ -135,24 +133,42 @@ static err same_indexes(struct model *model, struct view view, struct cursor *cu
                         struct als_why *why)
 {
     uint32_t count = (uint32_t)view.position;
-    const uint8_t *record;
+    struct als_event event;
     char space[8];
     for (uint32_t entity = 0; entity < ENTITIES; entity++) {
         uint32_t found = 0;
         TRY(cursor_over_entity(cursor, view, name_of('e', entity, space),
                                (struct cursor_bounds){.up_to = count}, why));
-        for (als_position p; (p = cursor_next(cursor, &record)) != 0; found++)
-            if (model->events[p - 1].entity != entity)
-                return FAIL(why, ALS_INTERNAL, "position %u is not of entity %u", (uint32_t)p,
-                            entity);
+        for (;; found++) {
+            TRY(cursor_next(cursor, &event, why));
+            if (event.position == 0)
+                break;
+            if (model->events[event.position - 1].entity != entity)
+                return FAIL(why, ALS_INTERNAL, "position %u is not of entity %u",
+                            (uint32_t)event.position, entity);
+        }
         if (found != version_of(model, count, entity))
             return FAIL(why, ALS_INTERNAL, "entity %u has %u events", entity, found);
     }
     for (uint32_t i = 0; i < count; i++) {
-        cursor_over_id(cursor, view, id_of(model->events[i].salt),
-                       (struct cursor_bounds){.up_to = count});
-        if (cursor_next(cursor, &record) != i + 1)
+        TRY(cursor_over_id(cursor, view, id_of(model->events[i].salt),
+                           (struct cursor_bounds){.up_to = count}, why));
+        TRY(cursor_next(cursor, &event, why));
+        if (event.position != i + 1)
             return FAIL(why, ALS_INTERNAL, "the id of event %u leads elsewhere", i + 1);
+    }
+    return ALS_OK;
+}
+
+static err same_events(struct model *model, struct view view, struct cursor *cursor,
+                       struct als_why *why)
+{
+    int64_t recorded_us = INT64_MIN;
+    TRY(cursor_over_all(cursor, view, (struct cursor_bounds){.up_to = UINT64_MAX}, why));
+    for (uint32_t i = 0; i < view.position; i++) {
+        struct als_event event;
+        TRY(cursor_next(cursor, &event, why));
+        TRY(same_event(model, i, &event, &recorded_us, why));
     }
     return ALS_OK;
 }
@@ -169,11 +185,11 @@ static err same_store(struct model *model, struct store *store, struct cursor *c
     else if (found && found < model->tried &&
              model->events[found - 1].batch == model->events[found].batch)
         code = FAIL(why, ALS_INTERNAL, "half a batch: it ends at %u", found);
-    int64_t recorded_us = INT64_MIN;
-    for (uint32_t i = 0; code == ALS_OK && i < found; i++)
-        code = same_event(model, i, view_record(view, i + 1), &recorded_us, why);
+    if (code == ALS_OK)
+        code = same_events(model, view, cursor, why);
     if (code == ALS_OK)
         code = same_indexes(model, view, cursor, why);
+    cursor_reset(cursor);
     view_unpin(view);
     return code;
 }
