@@ -76,6 +76,7 @@ enum {
 #define TURN_BYTES_MAX MIB(8)          // past this a turn takes no further batch
 #define SETTING_BYTES_MAX MIB(4)       // one setting: a schema with its description and tags
 #define SETTINGS_FILE_BYTES KIB(256)   // what the first setting of a tenant reserves
+#define MANIFEST_FILE_BYTES KIB(64)    // what the first segment of a tenant reserves
 #define SEAL_BYTES_DEFAULT MIB(64)     // records of about so many bytes become one segment (option)
 #define SEAL_BYTES_MIN KIB(4)
 #define SEAL_BYTES_MAX GIB(1)

@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { OUTPUT_BYTES = 256 * FILE_BLOCK_BYTES };
+enum { OUTPUT_BLOCKS_MAX = 256 };
 
 struct writing {
     const struct index_builder *builder;
@@ -24,7 +24,7 @@ struct writing {
     struct os_file *file;
     uint64_t written; // bytes in the file; whole blocks but at the end
     uint8_t *output;  // what follows them
-    size_t pending;
+    size_t pending, room;
     uint8_t *checks; // of all blocks
 };
 
@@ -52,12 +52,12 @@ static err flush(struct writing *writing, struct als_why *why)
 static err put(struct writing *writing, const void *bytes, size_t size, struct als_why *why)
 {
     while (size) {
-        size_t room = OUTPUT_BYTES - writing->pending, part = size < room ? size : room;
+        size_t room = writing->room - writing->pending, part = size < room ? size : room;
         memcpy(writing->output + writing->pending, bytes, part);
         writing->pending += part;
         bytes = (const uint8_t *)bytes + part;
         size -= part;
-        if (writing->pending == OUTPUT_BYTES)
+        if (writing->pending == writing->room)
             TRY(flush(writing, why));
     }
     return ALS_OK;
@@ -266,7 +266,9 @@ static err prepare(struct writing *writing, const uint8_t identity[static 16], s
     file_header_size(header);
     file_layout_of(header, &writing->layout);
     writing->seed = file_seed(identity);
-    writing->output = malloc(OUTPUT_BYTES);
+    uint64_t blocks = writing->layout.blocks;
+    writing->room = (blocks < OUTPUT_BLOCKS_MAX ? blocks : OUTPUT_BLOCKS_MAX) * FILE_BLOCK_BYTES;
+    writing->output = malloc(writing->room);
     writing->checks = malloc(writing->layout.bytes[SECTION_CHECKS]);
     if (!writing->output || !writing->checks)
         return FAIL(why, ALS_NO_MEMORY, "no memory to write the index of a segment");

@@ -40,7 +40,8 @@ struct store {
     struct parts *parts;             // what a new view sees; the last part is the writer's
     struct part *hot;                // all hot parts that live
     _Atomic als_position log_needed; // the first position that one of them has in the log
-    _Atomic als_position sealed;     // everything up to here is in the manifest
+    _Atomic als_position sealed;     // everything up to here is in segments that views see
+    _Atomic als_position closed;     // everything up to here is in parts that do not grow
 
     struct manifest *manifest;   // the sealer's
     struct segment_cache *cache, *own_cache; // the one in use; NULL when it is the options'

@@ -24,7 +24,6 @@ enum { FORMAT = 1, HEAD_BYTES = 32, ENTRY_BYTES = 128 };
 enum { KIND_CHANGE = 1, KIND_LIST = 2 };
 // A whole list is written when so many changes more than there are segments lie behind the last.
 enum { CHANGES_BEFORE_LIST = 256 };
-#define FILE_BYTES MIB(1)
 
 struct manifest {
     struct os *os;
@@ -36,6 +35,7 @@ struct manifest {
     uint64_t generation;
     als_position sealed;
     size_t changes; // behind the last whole list
+    uint64_t file_bytes; // of its log
     struct buf record;
 };
 
@@ -227,14 +227,14 @@ static err open_log(struct manifest *manifest, bool create, struct als_why *why)
         TRY(manifest->os->dir_open(manifest->os, manifest->parent, S("manifest"), create,
                                    &manifest->dir, why));
     struct wal_options options = {
-        .file_bytes = FILE_BYTES, .batch_bytes_max = BATCH_BYTES_MAX, .label = manifest->tenant};
+        .file_bytes = manifest->file_bytes, .batch_bytes_max = BATCH_BYTES_MAX, .label = manifest->tenant};
     struct wal_report report;
     return wal_open(manifest->os, manifest->dir, options, read_record, manifest, &report,
                     &manifest->wal, why);
 }
 
-err manifest_open(struct os *os, struct os_dir *dir, str tenant, struct manifest **ret_manifest,
-                  struct als_why *why)
+err manifest_open(struct os *os, struct os_dir *dir, str tenant, uint64_t file_bytes,
+                  struct manifest **ret_manifest, struct als_why *why)
 {
     AUTO(manifest) manifest = calloc(1, sizeof *manifest);
     if (!manifest)
@@ -242,6 +242,7 @@ err manifest_open(struct os *os, struct os_dir *dir, str tenant, struct manifest
     manifest->os = os;
     manifest->parent = dir;
     manifest->tenant = tenant;
+    manifest->file_bytes = file_bytes;
     manifest->generation = 1;
     buf_init(&manifest->record, BATCH_BYTES_MAX);
     err code = open_log(manifest, false, why);
@@ -272,6 +273,11 @@ const struct manifest_entry *manifest_entries(const struct manifest *manifest, s
 als_position manifest_sealed(const struct manifest *manifest)
 {
     return manifest->sealed;
+}
+
+bool manifest_failed(const struct manifest *manifest)
+{
+    return manifest->wal && wal_head(manifest->wal).failed;
 }
 
 uint64_t manifest_generation(const struct manifest *manifest)

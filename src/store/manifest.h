@@ -20,9 +20,10 @@ struct manifest_entry {
     uint64_t new_types; // types whose first event is in it
 };
 
-// Opens what is there; a store that has never sealed has no manifest, and none is made.
-err manifest_open(KEEPS struct os *os, KEEPS struct os_dir *dir, str tenant,
-                  struct manifest **ret_manifest, struct als_why *why);
+// Opens what is there; a store that has never sealed has no manifest, and none is made. Its log has
+// files of `file_bytes`, when that suffices.
+err manifest_open(KEEPS struct os *os, KEEPS struct os_dir *dir, KEEPS str tenant,
+                  uint64_t file_bytes, struct manifest **ret_manifest, struct als_why *why);
 void manifest_close(struct manifest *manifest);
 AUTO_WITH(manifest, manifest_close)
 
@@ -30,6 +31,7 @@ AUTO_WITH(manifest, manifest_close)
 const struct manifest_entry *manifest_entries(const struct manifest *manifest, size_t *ret_count);
 // The last position that ever was in a segment; 0: none was.
 als_position manifest_sealed(const struct manifest *manifest);
+bool manifest_failed(const struct manifest *manifest); // takes no more changes
 // A number that no segment has had.
 uint64_t manifest_generation(const struct manifest *manifest);
 

@@ -77,6 +77,7 @@ struct part *part_new_sealed(struct store *store, const struct segment_facts *fa
     if (!part)
         return NULL;
     part->facts = *facts;
+    part->facts.tenant = store_tenant(store);
     part->new_types = new_types;
     return part;
 }

@@ -85,6 +85,7 @@ void roll_when_full(struct store *store)
         return;
     store->filling = part;
     store->filled_bytes = 0;
+    atomic_store(&store->closed, part->first - 1);
 }
 
 // ---- The log
@@ -147,14 +148,14 @@ static err recover_record(void *context, const struct log_record *found, struct 
 
 // ---- Segments
 
-// A file of the directory is one that the manifest has, or a leftover.
+// A file of the directory is one that the manifest has, or a leftover of ours, or nothing to us.
+enum { SWEEP_LEFTOVERS = 32 };
 struct sweep {
-    struct store *store;
     const struct manifest_entry *entries;
     size_t count;
     bool *found; // one a segment
-    err code;
-    struct als_why *why;
+    char leftovers[SWEEP_LEFTOVERS][PART_NAME_MAX + 1];
+    size_t leftover_count;
 };
 
 static bool is_file_of(str name, const struct segment_facts *facts, const char *suffix)
@@ -192,17 +193,23 @@ static bool sweep_entry(void *context, const struct os_entry *entry)
     }
     bool ours = str_ends(entry->name, S(".parquet")) || str_ends(entry->name, S(".idx")) ||
                 str_ends(entry->name, S(".new"));
-    if (ours && !entry->directory)
-        sweep->code = sweep->store->os->dir_unlink(sweep->store->segments_dir, entry->name,
-                                                   sweep->why);
-    return sweep->code == ALS_OK;
+    if (!ours || entry->directory || entry->name.len > PART_NAME_MAX)
+        return true;
+    char *leftover = sweep->leftovers[sweep->leftover_count++];
+    memcpy(leftover, entry->name.ptr, entry->name.len);
+    leftover[entry->name.len] = '\0';
+    return sweep->leftover_count < SWEEP_LEFTOVERS;
 }
 
-static err sweep_files(struct sweep *sweep, struct als_why *why)
+// Removes leftovers, a few at a time: a directory is not changed while it is listed.
+static err sweep_files(struct store *store, struct sweep *sweep, struct als_why *why)
 {
-    struct store *store = sweep->store;
-    TRY(store->os->dir_list(store->segments_dir, sweep_entry, sweep, why));
-    TRY(sweep->code);
+    do {
+        sweep->leftover_count = 0;
+        TRY(store->os->dir_list(store->segments_dir, sweep_entry, sweep, why));
+        for (size_t i = 0; i < sweep->leftover_count; i++)
+            TRY(store->os->dir_unlink(store->segments_dir, str_of(sweep->leftovers[i]), why));
+    } while (sweep->leftover_count == SWEEP_LEFTOVERS);
     for (size_t i = 0; i < sweep->count; i++) {
         char space[PART_NAME_MAX];
         if (!sweep->found[i])
@@ -221,11 +228,11 @@ static err check_files(struct store *store, const struct manifest_entry *entries
     if (code == ALS_NOT_FOUND && count == 0)
         return ALS_OK;
     TRY(code);
-    struct sweep sweep = {.store = store, .entries = entries, .count = count, .why = why};
+    struct sweep sweep = {.entries = entries, .count = count};
     sweep.found = calloc(count + 1, sizeof sweep.found[0]);
     if (!sweep.found)
         return FAIL(why, ALS_NO_MEMORY, "a list of %zu segments", count);
-    code = sweep_files(&sweep, why);
+    code = sweep_files(store, &sweep, why);
     free(sweep.found);
     return code;
 }
@@ -254,6 +261,7 @@ static err make_parts(struct store *store, const struct manifest_entry *entries,
     }
     if (made == count)
         items[made] = store->filling = part_new_hot(store, store_position(store) + 1);
+    atomic_store(&store->closed, store_position(store));
     bool whole = made == count && items[made];
     store->parts = parts_of(items, made + whole);
     free(items);
@@ -264,7 +272,10 @@ static err make_parts(struct store *store, const struct manifest_entry *entries,
 
 err recover(struct store *store, struct store_report *ret_report, struct als_why *why)
 {
-    TRY(manifest_open(store->os, store->dir, store->options.tenant, &store->manifest, why));
+    uint64_t file_bytes = store->options.wal_file_bytes;
+    file_bytes = file_bytes < MANIFEST_FILE_BYTES ? file_bytes : MANIFEST_FILE_BYTES;
+    TRY(manifest_open(store->os, store->dir, store->options.tenant, file_bytes, &store->manifest,
+                      why));
     size_t count;
     const struct manifest_entry *entries = manifest_entries(store->manifest, &count);
     TRY(check_files(store, entries, count, why));

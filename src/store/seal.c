@@ -105,7 +105,7 @@ static err compare(void *context, const struct als_event *event, struct als_why 
     return ALS_OK;
 }
 
-// A cache of its own: what is read back is not what readers will want.
+// segment_verify() reads past the cache: what is read back is not what readers will want.
 static err read_back(struct sealing *sealing, struct als_why *why)
 {
     struct store *store = sealing->store;
@@ -120,29 +120,36 @@ static err read_back(struct sealing *sealing, struct als_why *why)
     return ALS_OK;
 }
 
+static err give_name(struct sealing *sealing, str *name, const char *suffix,
+                     char space[static PART_NAME_MAX], struct als_why *why)
+{
+    struct store *store = sealing->store;
+    char final_space[PART_NAME_MAX];
+    str final = part_name(&sealing->facts, suffix, final_space);
+    TRY(store->os->dir_rename(store->segments_dir, *name, final, why));
+    memcpy(space, final_space, final.len);
+    *name = (str){space, final.len};
+    return ALS_OK;
+}
+
 static err give_names(struct sealing *sealing, struct als_why *why)
 {
     struct store *store = sealing->store;
-    char space[PART_NAME_MAX];
-    TRY(store->os->dir_rename(store->segments_dir, sealing->segment_name,
-                              part_name(&sealing->facts, ".parquet", space), why));
-    sealing->segment_name = (str){NULL, 0};
-    TRY(store->os->dir_rename(store->segments_dir, sealing->index_name,
-                              part_name(&sealing->facts, ".idx", space), why));
-    sealing->index_name = (str){NULL, 0};
+    TRY(give_name(sealing, &sealing->segment_name, ".parquet", sealing->segment_space, why));
+    TRY(give_name(sealing, &sealing->index_name, ".idx", sealing->index_space, why));
     if (MUTANT(SEAL_NAMES_NOT_SYNCED))
         return ALS_OK;
     return store->os->dir_sync(store->segments_dir, why);
 }
 
 // What failed leaves nothing behind, as far as the disk lets us; the next opening sees to the rest.
-static void remove_temporary(const struct sealing *sealing)
+static void remove_files(const struct sealing *sealing)
 {
     struct store *store = sealing->store;
-    if (sealing->segment_name.ptr)
-        (void)store->os->dir_unlink(store->segments_dir, sealing->segment_name, NULL);
-    if (sealing->index_name.ptr)
-        (void)store->os->dir_unlink(store->segments_dir, sealing->index_name, NULL);
+    if (!sealing->segment_name.ptr)
+        return;
+    (void)store->os->dir_unlink(store->segments_dir, sealing->segment_name, NULL);
+    (void)store->os->dir_unlink(store->segments_dir, sealing->index_name, NULL);
 }
 
 static err make_files(struct sealing *sealing, struct als_why *why)
@@ -153,12 +160,10 @@ static err make_files(struct sealing *sealing, struct als_why *why)
                                 why));
     name_files(sealing);
     err code = write_files(sealing, why);
-    if (code == ALS_OK && !MUTANT(SEAL_NOT_READ_BACK))
+    if (code == ALS_OK)
         code = read_back(sealing, why);
     if (code == ALS_OK)
         code = give_names(sealing, why);
-    if (code != ALS_OK)
-        remove_temporary(sealing);
     return code;
 }
 
@@ -172,16 +177,36 @@ static err tell_manifest(struct sealing *sealing, struct als_why *why)
     return manifest_commit(manifest, &change, why);
 }
 
+static err make(struct sealing *sealing, struct als_why *why)
+{
+    err code = make_files(sealing, why);
+    if (code == ALS_OK)
+        code = tell_manifest(sealing, why);
+    if (code != ALS_OK && !manifest_failed(sealing->store->manifest)) // else it may have them
+        remove_files(sealing);
+    return code;
+}
+
+// The last time the manifest took it, and then there was no memory for showing it.
+static bool is_made(const struct sealing *sealing)
+{
+    return sealing->last <= manifest_sealed(sealing->store->manifest);
+}
+
 static err seal(struct sealing *sealing, struct als_why *why)
 {
     struct store *store = sealing->store;
-    TRY(make_files(sealing, why));
-    AUTO(part) part = part_new_sealed(store, &sealing->facts, sealing->source->new_types);
+    size_t count;
+    if (!is_made(sealing))
+        TRY(make(sealing, why));
+    const struct manifest_entry *entries = manifest_entries(store->manifest, &count);
+    const struct manifest_entry *entry = &entries[count - 1];
+    AUTO(part) part = part_new_sealed(store, &entry->facts, entry->new_types);
     if (!part)
         return FAIL(why, ALS_NO_MEMORY, "a segment cannot be shown");
-    TRY(tell_manifest(sealing, why));
+    TRY(store_replace(store, sealing->source, 1, part, why));
     atomic_store(&store->sealed, sealing->last);
-    return store_replace(store, sealing->source, 1, part, why);
+    return ALS_OK;
 }
 
 // The oldest hot part, if it is not the one that is being filled.
@@ -197,18 +222,15 @@ static struct part *source_of(const struct view view, als_position *ret_last)
 
 bool store_wants_seal(struct store *store)
 {
-    struct view view = view_pin(store);
-    als_position last;
-    bool wants = !store_has_failed(store) && source_of(view, &last) != NULL;
-    view_unpin(view);
-    return wants;
+    return atomic_load(&store->closed) > atomic_load(&store->sealed) && !store_has_failed(store);
 }
 
 err store_seal(struct store *store, bool *ret_sealed, struct als_why *why)
 {
     *ret_sealed = false;
-    if (store_has_failed(store))
-        return FAIL(why, ALS_STORAGE_FAILED, "the log has failed: nothing is sealed");
+    if (store_has_failed(store) || manifest_failed(store->manifest))
+        return FAIL(why, ALS_STORAGE_FAILED,
+                    "the disk has failed: nothing is sealed until the server is restarted");
     struct view view = view_pin(store);
     struct sealing sealing = {.store = store};
     sealing.source = source_of(view, &sealing.last);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store under power cuts: random appends with versions, ids and conditions, several to a turn,
-// against a model that is an array of events and loops. Whatever survives a crash must be the first
+// sealed now and then, against a model that is an array of events and loops. Whatever survives a crash must be the first
 // so many batches of the model, whole, at least all that were answered, with every index right.
 #include "base/limits.h"
 #include "base/mutant.h"
@@ -27,6 +27,7 @@ struct model {
     struct model_event events[EVENTS_MAX];
     uint32_t acknowledged, tried; // how many of them
     uint32_t batches, salt;
+    uint32_t seal_events; // of one segment
 };
 
 // ---- What an event says.
@@ -65,7 +66,7 @@ struct post {
     struct append append; // first
     struct append_event events[BATCH_MAX];
     struct append_condition condition;
-    char entity_space[8];
+    char entity_space[8], type_space[8];
     bool answered;
     err expected; // what the model says; ALS_OK
     bool duplicate;
@@ -214,7 +215,9 @@ static err model_open(struct model *model, struct sim *sim, struct opened *opene
                       struct als_why *why)
 {
     *opened = (struct opened){.os = sim_os(sim), .cursor = cursor_new()};
-    struct store_options options = {.tenant = S("default"), .wal_file_bytes = WAL_FILE_BYTES_MIN};
+    struct store_options options = {.tenant = S("default"),
+                                    .wal_file_bytes = WAL_FILE_BYTES_MIN,
+                                    .seal_events = model->seal_events};
     struct store_report report;
     err code = opened->os->dir_open(opened->os, NULL, S("data"), true, &opened->dir, why);
     if (code == ALS_OK)
@@ -262,6 +265,27 @@ static void draw_repetition(struct work *work, struct post *post)
     post->expected = other ? ALS_ID_CONFLICT : ALS_OK;
 }
 
+// That no event of an entity, of a type, of both, or none at all lies behind a position. Returns
+// whether one of the first `count` does.
+static bool draw_condition(struct work *work, struct post *post, uint32_t count)
+{
+    struct append_condition *condition = &post->condition;
+    bool by_entity = rand_below(&work->rand, 2), by_type = rand_below(&work->rand, 2);
+    uint32_t entity = (uint32_t)rand_below(&work->rand, ENTITIES);
+    uint32_t type = (uint32_t)rand_below(&work->rand, TYPES);
+    condition->after = rand_below(&work->rand, 2) ? count : rand_below(&work->rand, count + 1);
+    condition->entity = by_entity ? name_of('e', entity, post->entity_space) : (str){NULL, 0};
+    condition->type = by_type ? name_of('t', type, post->type_space) : (str){NULL, 0};
+    post->append.conditions = condition;
+    post->append.condition_count = 1;
+    bool violated = false;
+    for (uint32_t i = (uint32_t)condition->after; i < count; i++) {
+        const struct model_event *event = &work->model->events[i];
+        violated |= (!by_entity || event->entity == entity) && (!by_type || event->type == type);
+    }
+    return violated;
+}
+
 // Some demand a version, right or wrong; the model moves on when it will be accepted.
 static void draw_batch(struct work *work, struct post *post)
 {
@@ -281,10 +305,7 @@ static void draw_batch(struct work *work, struct post *post)
         model->tried++;
     }
     if (rand_below(&work->rand, 4) == 0) {
-        bool violated = before > 0 && rand_below(&work->rand, 2) == 0;
-        post->condition.after = violated ? before - 1 : before;
-        post->append.conditions = &post->condition;
-        post->append.condition_count = 1;
+        bool violated = draw_condition(work, post, before);
         post->expected = violated ? ALS_CONDITION_FAILED : post->expected;
     }
     if (post->expected != ALS_OK)
@@ -345,6 +366,19 @@ static err take_turn(struct work *work, struct als_why *why)
     return code;
 }
 
+// What is closed becomes segments, if it can; and readers see what they saw.
+static err seal(struct work *work, struct als_why *why)
+{
+    bool sealed = true;
+    err code = ALS_OK;
+    while (code == ALS_OK && sealed)
+        code = store_seal(work->opened.store, &sealed, why);
+    if (code == ALS_CORRUPT)
+        return code;
+    TRY(same_store(work->model, work->opened.store, work->opened.cursor, why));
+    return code;
+}
+
 static err reopen(struct work *work, struct als_why *why)
 {
     struct model *model = work->model;
@@ -361,9 +395,11 @@ static err reopen(struct work *work, struct als_why *why)
 
 static err step(struct work *work, struct als_why *why)
 {
-    uint64_t choice = rand_below(&work->rand, 8);
+    uint64_t choice = rand_below(&work->rand, 10);
     err code;
-    if (choice < 6)
+    if (choice > 7)
+        code = seal(work, why);
+    else if (choice < 6)
         code = take_turn(work, why);
     else if (choice == 6)
         code = store_settle(work->opened.store, why);
@@ -381,6 +417,7 @@ static bool work(void *context, struct sim *sim, uint64_t seed, struct als_why *
     struct model *model = context;
     *model = (struct model){.salt = 0};
     struct work work = {.model = model, .sim = sim, .rand = {seed}};
+    model->seal_events = 1 + (uint32_t)rand_below(&work.rand, 12);
     err code = reopen(&work, why);
     uint64_t steps = 6 + rand_below(&work.rand, 10);
     for (uint64_t i = 0; i < steps && code == ALS_OK; i++) {
@@ -406,6 +443,8 @@ static bool check(void *context, struct sim *sim, struct als_why *why)
     model.tried = model.acknowledged = (uint32_t)store_position(work.opened.store);
     model.salt += 1000;
     code = take_turn(&work, why);
+    if (code == ALS_OK)
+        code = seal(&work, why);
     if (code == ALS_OK) {
         AUTO(sim) after = sim_crash(sim, 1, SIM_DROP);
         struct opened again;
@@ -480,7 +519,7 @@ static bool is_caught(enum mutant mutant)
 TEST(every_bug_planted_in_the_store_is_caught)
 {
     int planted = 0, caught = 0;
-    for (int mutant = MUTANT_STORE_FIRST; mutant <= MUTANT_STORE_LAST; mutant++, planted++) {
+    for (int mutant = MUTANT_STORE_FIRST; mutant <= MUTANT_SEAL_LAST; mutant++, planted++) {
         bool found = is_caught((enum mutant)mutant);
         printf("%-28s %s\n", mutant_name((enum mutant)mutant), found ? "caught" : "MISSED");
         caught += found;
