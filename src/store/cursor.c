@@ -318,7 +318,7 @@ static err open_part(struct cursor *cursor, uint32_t at, struct als_why *why)
     struct id_question question = {.id = cursor->id,
                                    .hash = store_hash_id(cursor->view.store, cursor->id),
                                    .up_to = cursor->bounds.up_to};
-    TRY(part_find_id(cursor->part, question, cursor->reader, &cursor->found, why));
+    TRY(part_find_id(cursor->part, question, &cursor->reader, &cursor->found, why));
     cursor->next = cursor->found.position > cursor->bounds.after ? 1 : 0;
     return ALS_OK;
 }

@@ -58,7 +58,7 @@ struct store {
     uint64_t filled_bytes;     // of records in it
     als_position trimmed;      // the log was told to let go of what is up to here
     struct cursor *cursor;     // for explaining conflicts
-    struct segment_reader *reader; // for ids that were stored before
+    struct segment_reader *reader; // for ids in segments; made when there is one
     int64_t recorded_us; // of the last batch
     als_position next;   // the position that the next event of this turn gets
     struct view turn;    // pinned for the turn: what lies before the part that is filled

@@ -52,7 +52,7 @@ static err find_twin(struct store *store, struct append *append, uint32_t i,
                                    .up_to = store->next - 1};
     const struct parts *parts = store->turn.parts;
     for (uint32_t at = parts->count; at-- > 0 && ret_event->position == 0;)
-        TRY(part_find_id(parts->items[at], question, store->reader, ret_event, &append->why));
+        TRY(part_find_id(parts->items[at], question, &store->reader, ret_event, &append->why));
     return ALS_OK;
 }
 

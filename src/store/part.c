@@ -316,7 +316,7 @@ bool same_id(const uint8_t *record, const void *id)
 enum { CANDIDATES = 16 };
 
 static err find_sealed(struct part *part, const struct id_question *question,
-                       struct segment_reader *reader, struct als_event *ret_event,
+                       struct segment_reader **reader, struct als_event *ret_event,
                        struct als_why *why)
 {
     uint32_t rows[CANDIDATES];
@@ -325,11 +325,14 @@ static err find_sealed(struct part *part, const struct id_question *question,
     struct segment *segment = NULL;
     TRY(part_file(part, &file, why));
     TRY(index_file_find_id(file, question->id, rows, COUNT_OF(rows), &found, why));
-    if (found)
-        TRY(part_segment(part, &segment, why));
+    if (found == 0)
+        return ALS_OK;
+    TRY(part_segment(part, &segment, why));
+    if (!*reader && !(*reader = segment_reader_new()))
+        return FAIL(why, ALS_NO_MEMORY, "a segment cannot be read");
     for (size_t i = 0; i < found; i++) {
         struct als_event event;
-        TRY(segment_read(reader, segment, rows[i], &event, why));
+        TRY(segment_read(*reader, segment, rows[i], &event, why));
         if (memcmp(event.id.bytes, question->id.bytes, sizeof event.id.bytes) == 0 &&
             event.position <= question->up_to) {
             *ret_event = event;
@@ -342,7 +345,7 @@ static err find_sealed(struct part *part, const struct id_question *question,
     return ALS_OK;
 }
 
-err part_find_id(struct part *part, struct id_question question, struct segment_reader *reader,
+err part_find_id(struct part *part, struct id_question question, struct segment_reader **reader,
                  struct als_event *ret_event, struct als_why *why)
 {
     ret_event->position = 0;

@@ -94,5 +94,6 @@ struct id_question {
     uint64_t hash; // store_hash_id()
     als_position up_to;
 };
-err part_find_id(struct part *part, struct id_question question, struct segment_reader *reader,
+// `reader` is made when it is NULL and needed.
+err part_find_id(struct part *part, struct id_question question, struct segment_reader **reader,
                  struct als_event *ret_event, struct als_why *why);

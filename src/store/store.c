@@ -48,8 +48,7 @@ static struct store *store_new(struct os *os, struct store_options options)
     store->own_cache = options.cache ? NULL : segment_cache_new(STORE_CACHE_BYTES);
     store->cache = options.cache ? options.cache : store->own_cache;
     store->cursor = cursor_new();
-    store->reader = segment_reader_new();
-    if (store->cache && store->cursor && store->reader)
+    if (store->cache && store->cursor)
         return store;
     store_close(store);
     return NULL;
@@ -275,7 +274,8 @@ bool store_turn(struct store *store)
     roll_when_full(store);
     store->turn = view_pin(store);
     run_turn(store, count);
-    segment_reader_reset(store->reader);
+    if (store->reader)
+        segment_reader_reset(store->reader);
     view_unpin(store->turn);
     trim_log(store);
     for (size_t i = 0; i < count; i++) {

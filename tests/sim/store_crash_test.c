@@ -366,13 +366,11 @@ static err take_turn(struct work *work, struct als_why *why)
     return code;
 }
 
-// What is closed becomes segments, if it can; and readers see what they saw.
+// What was closed first becomes a segment, if it can; and readers see what they saw.
 static err seal(struct work *work, struct als_why *why)
 {
-    bool sealed = true;
-    err code = ALS_OK;
-    while (code == ALS_OK && sealed)
-        code = store_seal(work->opened.store, &sealed, why);
+    bool sealed;
+    err code = store_seal(work->opened.store, &sealed, why);
     if (code == ALS_CORRUPT)
         return code;
     TRY(same_store(work->model, work->opened.store, work->opened.cursor, why));
