@@ -76,6 +76,7 @@ enum als_notice_kind {
     ALS_NOTICE_RECOVERED,       // a tenant's store was opened
     ALS_NOTICE_DAMAGED,         // a tenant's store cannot be opened; the others are
     ALS_NOTICE_SNAPSHOT_FAILED, // a snapshot could not be saved; answers do not depend on it
+    ALS_NOTICE_SEAL_FAILED,     // a stretch of the log could not be sealed; it stays in the log
 };
 
 struct als_notice {
@@ -94,6 +95,11 @@ struct als_options {
     uint32_t batch_events_max;
     uint64_t event_bytes_max; // names, payload and metadata of one event
     uint64_t wal_file_bytes;
+    // History is sealed, in the background: so many bytes of the log become one Parquet file. 0: 64
+    // MiB.
+    uint64_t seal_bytes;
+    int zstd_level;       // of what is sealed, 1 to 19; 0: 1
+    uint64_t cache_bytes; // for pages of sealed files, of all tenants together; 0: 128 MiB
     // Called when something happened that an operator should know; any thread. May be NULL.
     void (*notice)(void *context, const struct als_notice *notice);
     // Called after each sync of a log with how long it took and how many appends it made durable;
@@ -109,6 +115,8 @@ struct als_options {
     uint32_t snapshots_per_entity; // at most 100; the newest are kept
     // Called after each snapshot with how long it took; any thread. May be NULL.
     void (*snapshot_made)(void *context, uint64_t duration_ns);
+    // Called after each file that was sealed with how long it took; any thread. May be NULL.
+    void (*sealed)(void *context, uint64_t duration_ns);
 
     bool schemas_strict; // events are checked unless their subject says otherwise
     // Called after payloads of one subject have been checked, with how many passed, how many did
@@ -118,8 +126,8 @@ struct als_options {
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
-        sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL,       \
-            false, 0, 0, 0, NULL, false, NULL                                                      \
+        sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,    \
+            NULL, false, 0, 0, 0, NULL, NULL, false, NULL                                                      \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
@@ -294,7 +302,8 @@ enum als_path { // how a query finds its events
 // events. The cursor holds no lock; an open one keeps files from being removed, so close it.
 ALS_API enum als_err als_query_open(struct als *als, const struct als_query *query,
                                     struct als_cursor **ret_cursor, struct als_why *why);
-// The next match; position 0 at the end. The slices live as long as the cursor.
+// The next match; position 0 at the end. The slices live until the next call. ALS_CORRUPT when a
+// sealed file that it comes to is damaged.
 ALS_API enum als_err als_cursor_next(struct als_cursor *cursor, struct als_event *ret_event,
                                      struct als_why *why);
 ALS_API enum als_path als_cursor_path(const struct als_cursor *cursor);
@@ -669,7 +678,10 @@ struct als_stats {
     als_position position;
     uint64_t wal_files, wal_bytes, wal_bytes_allocated;
     uint64_t wal_syncs, wal_sync_ns;
-    uint64_t index_bytes;
+    uint64_t segments, segment_bytes; // sealed files, and
+    uint64_t sealed;                  // how many events are in them
+    uint64_t index_bytes;             // of the events that are not, in memory
+    uint64_t cache_bytes, cache_hits, cache_misses; // pages of sealed files; of all tenants
     uint64_t queue_waiting;             // appends taken and not yet answered
     uint64_t failed;                    // tenants whose disk failed
     uint64_t damaged;                   // tenants that cannot be opened; only in the sums over all
@@ -770,7 +782,7 @@ typedef bool als_each_event(void *context, const struct als_event *event);      
 // each tenant once. The result is the worst code found.
 ALS_API enum als_err als_verify(const char *directory, als_each_finding *each, void *context,
                                 struct als_why *why);
-// Gives every event of a tenant in order, as far as the log is sound.
+// Gives every event of a tenant in order, as far as the history is sound.
 ALS_API enum als_err als_dump(const char *directory, als_str tenant, als_each_event *each,
                               void *context, struct als_why *why);
 

@@ -25,6 +25,7 @@ enum {
     NAMES_PAGE_MAX = 10000,     // names of one page of entities or types
     STATE_HISTORY_EVENTS_MAX = 1000,
 
+    ZSTD_LEVEL_MAX = 19, // of sealed files (option)
     SNAPSHOT_EVENTS_DEFAULT = 100,
     SNAPSHOT_SECONDS_DEFAULT = 3600,
     SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
@@ -81,6 +82,7 @@ enum {
 #define SEAL_BYTES_MIN KIB(4)
 #define SEAL_BYTES_MAX GIB(1)
 #define SEAL_EVENTS_MAX 4000000        // or so many events, however small
+#define CACHE_BYTES_DEFAULT MIB(128)   // pages of sealed files, of all tenants together (option)
 #define STORE_CACHE_BYTES MIB(4)       // pages of segments, for a store that is given no cache
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 
 #include "event/event.h"
+#include "segment/segment.h"
 #include "snapshot/snapshot.h"
 
 #include <ftw.h>
@@ -61,6 +62,9 @@ static err checked_options(const struct als_options *given, struct als_options *
     options.event_bytes_max = options.event_bytes_max ? options.event_bytes_max : EVENT_BYTES_MAX;
     options.wal_file_bytes =
         options.wal_file_bytes ? options.wal_file_bytes : WAL_FILE_BYTES_DEFAULT;
+    options.seal_bytes = options.seal_bytes ? options.seal_bytes : SEAL_BYTES_DEFAULT;
+    options.zstd_level = options.zstd_level ? options.zstd_level : 1;
+    options.cache_bytes = options.cache_bytes ? options.cache_bytes : CACHE_BYTES_DEFAULT;
     options.snapshot_events =
         options.snapshot_events ? options.snapshot_events : SNAPSHOT_EVENTS_DEFAULT;
     options.snapshot_seconds =
@@ -77,6 +81,13 @@ static err checked_options(const struct als_options *given, struct als_options *
         return FAIL(why, ALS_INVALID_INPUT, "options.wal_file_bytes: %llu, from %llu to %llu",
                     (unsigned long long)options.wal_file_bytes,
                     (unsigned long long)WAL_FILE_BYTES_MIN, (unsigned long long)WAL_FILE_BYTES_MAX);
+    if (options.seal_bytes < SEAL_BYTES_MIN || options.seal_bytes > SEAL_BYTES_MAX)
+        return FAIL(why, ALS_INVALID_INPUT, "options.seal_bytes: %llu, from %llu to %llu",
+                    (unsigned long long)options.seal_bytes, (unsigned long long)SEAL_BYTES_MIN,
+                    (unsigned long long)SEAL_BYTES_MAX);
+    if (options.zstd_level < 1 || options.zstd_level > ZSTD_LEVEL_MAX)
+        return FAIL(why, ALS_INVALID_INPUT, "options.zstd_level: %d, from 1 to %d",
+                    options.zstd_level, ZSTD_LEVEL_MAX);
     if (options.event_bytes_max > BATCH_BYTES_MAX / 2)
         return FAIL(why, ALS_INVALID_INPUT, "options.event_bytes_max: %llu, at most %llu",
                     (unsigned long long)options.event_bytes_max,
@@ -138,6 +149,9 @@ enum als_err als_open(const char *directory, const struct als_options *options,
     TRY(als->os->dir_open(als->os, NULL, path, true, &als->dir, why));
     als->directory = realpath(path.ptr, NULL);
     TRY(als->os->dir_lock(als->dir, S("LOCK"), &als->lock_file, why));
+    als->cache = segment_cache_new(als->options.cache_bytes);
+    if (!als->cache)
+        return FAIL(why, ALS_NO_MEMORY, "the cache of pages");
     TRY(als->os->dir_open(als->os, als->dir, S("tenants"), true, &als->tenants_dir, why));
     TRY(tenants_open(als, why));
     TRY(writers_start(als, why));
@@ -162,6 +176,7 @@ void als_close(struct als *als)
     pools_free(als);
     tenants_close(als);
     slots_free(als);
+    segment_cache_free(als->cache);
     if (als->tenants_dir)
         als->os->dir_close(als->tenants_dir);
     if (als->lock_file)
@@ -226,6 +241,9 @@ static void add_stat(struct als_stats *stats, struct tenant *tenant)
     stats->wal_bytes_allocated += stat.wal_bytes_allocated;
     stats->wal_syncs += stat.wal_syncs;
     stats->wal_sync_ns += stat.wal_sync_ns;
+    stats->segments += stat.segments;
+    stats->segment_bytes += stat.segment_bytes;
+    stats->sealed += stat.sealed;
     stats->index_bytes += stat.index_bytes;
     stats->queue_waiting += stat.waiting;
     stats->failed += store_has_failed(store);
@@ -253,6 +271,10 @@ enum als_err als_stats(struct als *als, als_str tenant_slice, struct als_stats *
             else
                 stats.damaged += tenant->damage != ALS_OK;
     }
+    struct segment_cache_stat cache = segment_cache_stat(als->cache);
+    stats.cache_bytes = cache.bytes;
+    stats.cache_hits = cache.hits;
+    stats.cache_misses = cache.misses;
     *ret_stats = stats;
     return ALS_OK;
 }

@@ -23,6 +23,7 @@ enum { TENANT_BUCKETS = 1024, WRITERS_MAX = 64, TICK_MS = 50 };
 
 enum tenant_run { TENANT_IDLE, TENANT_QUEUED, TENANT_RUNNING, TENANT_RUNNING_AGAIN };
 
+struct segment_cache;
 struct settings;
 
 struct tenant {
@@ -42,6 +43,7 @@ struct tenant {
     als_position quiet_since; // the ticker's
     struct slot *used;        // answered in this turn; of the thread that takes it
 
+    uint64_t seal_after_ns; // the keeper's: not before, for the last one failed
     struct snapshots *snapshots; // made before the store is published
     struct saver *saver;         // the keeper's
     atomic_bool keep;            // wants a turn of the keeper
@@ -109,6 +111,8 @@ struct als {
     bool keep_wanted, keeper_stopping, keeper_started;
     pthread_t keeper;
 
+    struct segment_cache *cache; // of all tenants
+
     struct lock slots_lock; // LOCK_SLOTS
     struct slot *free_slots;
     uint32_t slot_count;
@@ -155,6 +159,8 @@ void schedule(struct tenant *tenant, bool wake);
 // whether there was one.
 bool take_turns(struct als *als, const _Atomic bool *done);
 void tick_soon(struct als *als);
+// Has the tenant's log settled, and rid of what it need not keep.
+void settle_soon(struct tenant *tenant);
 
 // append.c
 void slots_free(struct als *als);
@@ -172,6 +178,10 @@ void snapshots_end(struct tenant *tenant);
 // A turn of the keeper: saves the folds that are due, cleans one file. Returns whether there is
 // more to do.
 bool snapshots_turn(struct tenant *tenant);
+
+// seal.c: a turn of the keeper, which makes one segment of what the log has closed.
+bool seal_turn(struct tenant *tenant);
+
 // schemas.c
 // Opens the settings of a tenant whose directory is open, with what is folded from them.
 err schemas_open(struct tenant *tenant, struct als_why *why);

@@ -11,7 +11,7 @@
 enum { KEEPER_REST_MS = 50 };
 
 // Each does a small piece and returns whether there is more. They run on the keeper only.
-static bool (*const turns[])(struct tenant *tenant) = {snapshots_turn};
+static bool (*const turns[])(struct tenant *tenant) = {snapshots_turn, seal_turn};
 
 void keeper_wake(struct tenant *tenant)
 {

@@ -4,23 +4,21 @@
 #include "engine/engine.h"
 
 #include "event/event.h"
-#include "index/index.h"
 #include "settings/settings.h"
 #include "wal/wal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-// The directories down to one tenant's log, and the lock on the whole.
+// The directories down to one tenant, and the lock on the whole.
 struct place {
     struct os *os;
-    struct os_dir *dir, *tenants, *tenant, *log;
+    struct os_dir *dir, *tenants, *tenant;
     struct os_file *lock;
 };
 
 static void place_close(struct place *place)
 {
-    struct os_dir *dirs[] = {place->log, place->tenant, place->tenants, place->dir};
+    struct os_dir *dirs[] = {place->tenant, place->tenants, place->dir};
     for (size_t i = 0; i < COUNT_OF(dirs); i++)
         if (dirs[i])
             place->os->dir_close(dirs[i]);
@@ -41,56 +39,17 @@ static err place_open(struct place *place, const char *directory, struct als_why
 
 static void leave_tenant(struct place *place)
 {
-    if (place->log)
-        place->os->dir_close(place->log);
     if (place->tenant)
         place->os->dir_close(place->tenant);
-    place->log = place->tenant = NULL;
+    place->tenant = NULL;
 }
 
 static err enter_tenant(struct place *place, str directory, struct als_why *why)
 {
-    struct os *os = place->os;
-    TRY(os->dir_open(os, place->tenants, directory, false, &place->tenant, why));
-    return os->dir_open(os, place->tenant, S("wal"), false, &place->log, why);
+    return place->os->dir_open(place->os, place->tenants, directory, false, &place->tenant, why);
 }
 
 // ---- Verify
-
-struct check { // of one tenant
-    struct index *versions;
-    als_position position;
-};
-
-static err check_event(struct check *check, const uint8_t *record, struct als_why *why)
-{
-    str entity = record_entity(record);
-    uint64_t hash = index_hash_name(check->versions, entity);
-    struct index_list *list = index_list_of(check->versions, INDEX_ENTITY, entity, hash);
-    if (!list)
-        return FAIL(why, ALS_NO_MEMORY, "the versions of entities");
-    TRY(index_reserve(check->versions, list, why));
-    if (record_version(record) != index_pending(list))
-        return FAIL(why, ALS_CORRUPT, "event %llu has version %llu of its entity, expected %llu",
-                    (unsigned long long)check->position + 1,
-                    (unsigned long long)record_version(record),
-                    (unsigned long long)index_pending(list));
-    index_publish(check->versions, INDEX_ENTITY, list, ++check->position);
-    return ALS_OK;
-}
-
-static err check_batch(void *context, const struct wal_batch *batch, struct als_why *why)
-{
-    struct check *check = context;
-    if (batch->first != check->position + 1)
-        return FAIL(why, ALS_CORRUPT, "the log goes on with position %llu after %llu",
-                    (unsigned long long)batch->first, (unsigned long long)check->position);
-    TRY(batch_check(batch->body, batch->size, batch->count, why));
-    const uint8_t *record = batch->body + BATCH_HEAD_BYTES;
-    for (uint32_t i = 0; i < batch->count; i++, record = record_next(record))
-        TRY(check_event(check, record, why));
-    return ALS_OK;
-}
 
 struct verifying {
     struct place *place;
@@ -99,84 +58,77 @@ struct verifying {
     err worst;
 };
 
-// What the log's verdict means to the one who asked.
-static err code_of(const struct wal_verdict *verdict)
+static err torn(uint64_t bytes, struct als_why *why)
 {
-    if (verdict->finding == WAL_SOUND)
-        return ALS_OK;
-    return verdict->finding == WAL_TORN ? ALS_STORAGE : ALS_CORRUPT;
+    return FAIL(why, ALS_STORAGE, "%llu bytes of an unfinished write; opening cuts them off",
+                (unsigned long long)bytes);
 }
 
-static void verify_tenant(struct place *place, str directory, struct als_finding *finding,
-                          struct wal_verdict *verdict)
+static err verify_events(struct place *place, str tenant, struct store_verdict *verdict,
+                         struct als_why *why)
 {
-    struct check check = {.versions = index_new(1, 0)};
-    if (check.versions)
-        finding->code = enter_tenant(place, directory, &finding->why);
-    else
-        finding->code = FAIL(&finding->why, ALS_NO_MEMORY, "the versions");
-    if (finding->code == ALS_OK)
-        finding->code =
-            wal_verify(place->os, place->log, check_batch, &check, verdict, &finding->why);
-    if (finding->code == ALS_OK)
-        finding->code = code_of(verdict);
-    if (finding->code == ALS_STORAGE)
-        err_explain(&finding->why, "%llu bytes of an unfinished write; opening cuts them off",
-                    (unsigned long long)verdict->report.torn_bytes);
-    finding->files = verdict->report.files;
-    finding->bytes = verdict->report.bytes;
-    finding->events = check.position;
-    leave_tenant(place);
-    index_free(check.versions);
+    TRY(store_verify(place->os, place->tenant, tenant, NULL, NULL, verdict, why));
+    if (verdict->finding == STORE_TORN)
+        return torn(verdict->torn_bytes, why);
+    if (verdict->finding == STORE_INDEX_DAMAGED)
+        return FAIL(why, ALS_STORAGE, "an index is damaged; opening makes it anew");
+    return ALS_OK;
 }
+
+static err verify_settings(struct place *place, struct wal_verdict *verdict, struct als_why *why)
+{
+    TRY(settings_verify(place->os, place->tenant, verdict, why));
+    if (verdict->finding == WAL_TORN)
+        return torn(verdict->report.torn_bytes, why);
+    return verdict->finding == WAL_DAMAGED ? ALS_CORRUPT : ALS_OK;
+}
+
+struct blame { // where the first bad byte of a tenant is
+    char file[160];
+    uint64_t offset;
+};
 
 // The settings are a log of their own; what is wrong with the events is told first.
-static void verify_settings(struct place *place, str directory, struct als_finding *finding,
-                            struct wal_verdict *verdict, const char **log)
+static err verify_tenant(struct place *place, struct als_finding *finding, struct blame *blame)
 {
-    struct wal_verdict found = {.file = {NULL, 0}};
+    struct store_verdict events;
+    struct wal_verdict settings = {.file = {NULL, 0}};
+    err code = verify_events(place, finding->tenant, &events, &finding->why);
+    (void)snprintf(blame->file, sizeof blame->file, "%s", events.file);
+    blame->offset = events.offset;
+    bool sound = code == ALS_OK;
     struct als_why why = {""};
-    if (finding->code != ALS_OK)
-        return;
-    err code = place->os->dir_open(place->os, place->tenants, directory, false, &place->tenant,
-                                   &finding->why);
-    if (code == ALS_OK)
-        code = settings_verify(place->os, place->tenant, &found, &why);
-    if (code == ALS_OK)
-        code = code_of(&found);
-    leave_tenant(place);
-    finding->files += found.report.files;
-    finding->bytes += found.report.bytes;
-    if (code == ALS_OK)
-        return;
-    finding->code = code;
-    finding->why = why;
-    if (code == ALS_STORAGE)
-        err_explain(&finding->why, "%llu bytes of an unfinished write; opening cuts them off",
-                    (unsigned long long)found.report.torn_bytes);
-    memcpy(verdict->space, found.space, sizeof found.space);
-    verdict->file = (str){verdict->space, found.file.len};
-    verdict->offset = found.offset;
-    *log = "settings";
+    err settings_code = verify_settings(place, &settings, sound ? &finding->why : &why);
+    if (sound && settings_code != ALS_OK) {
+        code = settings_code;
+        (void)snprintf(blame->file, sizeof blame->file, "settings/%.*s", STR(settings.file));
+        blame->offset = settings.offset;
+    }
+    finding->files = events.files + settings.report.files;
+    finding->bytes = events.bytes + settings.report.bytes;
+    finding->events = events.events;
+    return code;
 }
 
 static bool verify_directory(void *context, const struct os_entry *entry)
 {
     struct verifying *verifying = context;
-    char name[TENANT_BYTES_MAX], path[128];
+    struct place *place = verifying->place;
+    char name[TENANT_BYTES_MAX], path[256];
     size_t len;
     if (!entry->directory || !tenant_of_directory(entry->name, name, &len))
         return true;
     struct als_finding finding = {.tenant = {name, len}};
-    struct wal_verdict verdict = {.file = {NULL, 0}};
-    const char *log = "wal";
-    verify_tenant(verifying->place, entry->name, &finding, &verdict);
-    verify_settings(verifying->place, entry->name, &finding, &verdict, &log);
-    if (verdict.file.len) {
-        int path_len = snprintf(path, sizeof path, "tenants/%.*s/%s/%.*s", STR(entry->name), log,
-                                STR(verdict.file));
+    struct blame blame = {.file = ""};
+    finding.code = enter_tenant(place, entry->name, &finding.why);
+    if (finding.code == ALS_OK)
+        finding.code = verify_tenant(place, &finding, &blame);
+    leave_tenant(place);
+    if (finding.code != ALS_OK && blame.file[0]) {
+        int path_len =
+            snprintf(path, sizeof path, "tenants/%.*s/%s", STR(entry->name), blame.file);
         finding.file = str_first((str){path, sizeof path - 1}, (size_t)path_len);
-        finding.offset = verdict.offset;
+        finding.offset = blame.offset;
     }
     bool worse = finding.code != ALS_OK && (verifying->worst == ALS_OK || //
                                             verifying->worst == ALS_STORAGE);
@@ -211,17 +163,11 @@ struct dumping {
     bool ended;
 };
 
-static err dump_batch(void *context, const struct wal_batch *batch, struct als_why *why)
+static err dump_event(void *context, const struct als_event *event, struct als_why *why)
 {
     struct dumping *dumping = context;
-    TRY(batch_check(batch->body, batch->size, batch->count, why));
-    const uint8_t *record = batch->body + BATCH_HEAD_BYTES;
-    for (uint32_t i = 0; i < batch->count && !dumping->ended; i++, record = record_next(record)) {
-        struct als_event event;
-        record_decode(record, batch->first + i, &event);
-        event.tenant = dumping->tenant;
-        dumping->ended = !dumping->each(dumping->context, &event);
-    }
+    (void)why;
+    dumping->ended = !dumping->each(dumping->context, event);
     return dumping->ended ? ALS_FENCED : ALS_OK; // any code ends the reading
 }
 
@@ -239,13 +185,13 @@ enum als_err als_dump(const char *directory, als_str tenant, als_each_event *eac
     str name = tenant_directory(dumping.tenant, space_for_name);
     if (enter_tenant(place, name, NULL) != ALS_OK)
         return FAIL(why, ALS_TENANT_NOT_FOUND, "%.*s", STR(dumping.tenant));
-    struct wal_verdict verdict;
-    err code = wal_verify(place->os, place->log, dump_batch, &dumping, &verdict, why);
+    struct store_verdict verdict;
+    err code = store_verify(place->os, place->tenant, dumping.tenant, dump_event, &dumping,
+                            &verdict, why);
     if (dumping.ended)
         return ALS_OK;
-    TRY(code);
-    if (verdict.finding == WAL_DAMAGED)
-        return FAIL(why, ALS_CORRUPT, "tenants/%.*s/wal/%.*s is damaged at byte %llu", STR(name),
-                    STR(verdict.file), (unsigned long long)verdict.offset);
-    return ALS_OK;
+    if (code == ALS_CORRUPT && verdict.file[0])
+        return FAIL(why, ALS_CORRUPT, "tenants/%.*s/%s is damaged at byte %llu", STR(name),
+                    verdict.file, (unsigned long long)verdict.offset);
+    return code;
 }

@@ -107,6 +107,9 @@ static err open_store(struct tenant *tenant, struct als_why *why)
         .tenant = name,
         .sync = als->options.durability == ALS_DURABILITY_SYNC ? STORE_SYNC_EACH : STORE_SYNC_LATER,
         .wal_file_bytes = als->options.wal_file_bytes,
+        .seal_bytes = als->options.seal_bytes,
+        .zstd_level = als->options.zstd_level,
+        .cache = als->cache,
         .calls = {.synced = synced, .context = tenant}};
     if (!tenant->dir)
         TRY(als->os->dir_open(als->os, als->tenants_dir, tenant_directory(name, space), true,

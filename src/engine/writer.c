@@ -43,6 +43,14 @@ void tick_soon(struct als *als)
     lock_release(&als->run_lock);
 }
 
+void settle_soon(struct tenant *tenant)
+{
+    lock_take(&tenant->als->run_lock);
+    tenant->settle = true;
+    want_locked(tenant, true);
+    lock_release(&tenant->als->run_lock);
+}
+
 static struct tenant *take_locked(struct als *als, bool *ret_settle)
 {
     struct tenant *tenant = als->first_queued;
@@ -88,6 +96,8 @@ static void turn(struct tenant *tenant, bool wants_settle)
         settle(tenant, store);
     if (did && !store_is_settled(store) && als->options.durability != ALS_DURABILITY_NONE)
         tick_soon(als);
+    if (did && store_wants_seal(store))
+        keeper_wake(tenant);
     put_back(tenant, did && store_has_work(store));
 }
 
@@ -143,10 +153,7 @@ static bool tick(struct als *als)
         tenant->quiet_since = position;
         if (!quiet && !interval)
             continue;
-        lock_take(&als->run_lock);
-        tenant->settle = true;
-        want_locked(tenant, true);
-        lock_release(&als->run_lock);
+        settle_soon(tenant);
     }
     whens_expire(als, als->os->monotonic_ns(als->os));
     return again || whens_any(als);

@@ -42,6 +42,8 @@ static struct words words_for(enum als_notice_kind kind)
         return (struct words){LOG_INFO, "tenant opened"};
     case ALS_NOTICE_SNAPSHOT_FAILED:
         return (struct words){LOG_WARN, "snapshot not saved"};
+    case ALS_NOTICE_SEAL_FAILED:
+        return (struct words){LOG_ERROR, "not sealed"};
     case ALS_NOTICE_DAMAGED:
         return (struct words){LOG_ERROR, "tenant damaged"};
     }
@@ -64,6 +66,12 @@ static void synced(void *context, uint64_t duration_ns, size_t appends)
     (void)appends;
     struct server *server = context;
     metrics_observe_ns(server->metrics, METRIC_wal_sync_duration_seconds, duration_ns, NULL);
+}
+
+static void sealed(void *context, uint64_t duration_ns)
+{
+    struct server *server = context;
+    metrics_observe_ns(server->metrics, METRIC_seal_duration_seconds, duration_ns, NULL);
 }
 
 static void snapshot_made(void *context, uint64_t duration_ns)
@@ -105,7 +113,15 @@ static void refresh(void *context, struct metrics *metrics)
     if (als_stats(server->als, (str){NULL, 0}, &stats, NULL) == ALS_OK) {
         metrics_set(metrics, METRIC_storage_events_total, (double)stats.events);
         metrics_set(metrics, METRIC_storage_entities_total, (double)stats.entities);
-        metrics_set(metrics, METRIC_storage_size_bytes, (double)stats.wal_bytes);
+        metrics_set(metrics, METRIC_storage_size_bytes,
+                    (double)(stats.wal_bytes + stats.segment_bytes));
+        metrics_set(metrics, METRIC_parquet_files_total, (double)stats.segments);
+        metrics_set(metrics, METRIC_storage_sealed_events, (double)stats.sealed);
+        metrics_set(metrics, METRIC_page_cache_bytes, (double)stats.cache_bytes);
+        server_catch_up(metrics, METRIC_page_cache_hits_total, &server->seen_cache_hits,
+                        stats.cache_hits);
+        server_catch_up(metrics, METRIC_page_cache_misses_total, &server->seen_cache_misses,
+                        stats.cache_misses);
         metrics_set(metrics, METRIC_storage_failed, (double)stats.failed);
         metrics_set(metrics, METRIC_snapshots_total, (double)stats.snapshots);
         metrics_set(metrics, METRIC_tenants_open, (double)stats.tenants);
@@ -157,6 +173,9 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.batch_events_max = (uint32_t)config->batch_events_max;
     options.event_bytes_max = config->event_bytes_max;
     options.wal_file_bytes = config->wal_file_bytes;
+    options.seal_bytes = config->seal_bytes;
+    options.zstd_level = (int)config->zstd_level;
+    options.cache_bytes = config->cache_bytes;
     options.notice = notice;
     options.synced = synced;
     options.validated = validated;
@@ -167,6 +186,7 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.snapshot_seconds = (uint32_t)config->snapshot_seconds;
     options.snapshots_per_entity = (uint32_t)config->snapshots_per_entity;
     options.snapshot_made = snapshot_made;
+    options.sealed = sealed;
     str directory = arena_copy(&server->arena, config->data_dir); // with a NUL behind it
     if (!directory.ptr)
         return FAIL(why, ALS_INVALID_INPUT, "the name of the data directory is too long");

@@ -233,19 +233,42 @@ static err open_log(struct manifest *manifest, bool create, struct als_why *why)
                     &manifest->wal, why);
 }
 
-err manifest_open(struct os *os, struct os_dir *dir, str tenant, uint64_t file_bytes,
-                  struct manifest **ret_manifest, struct als_why *why)
+static struct manifest *manifest_new(struct os *os, struct os_dir *dir, str tenant)
 {
-    AUTO(manifest) manifest = calloc(1, sizeof *manifest);
+    struct manifest *manifest = calloc(1, sizeof *manifest);
     if (!manifest)
-        return FAIL(why, ALS_NO_MEMORY, "the manifest cannot be opened");
+        return NULL;
     manifest->os = os;
     manifest->parent = dir;
     manifest->tenant = tenant;
-    manifest->file_bytes = file_bytes;
     manifest->generation = 1;
     buf_init(&manifest->record, BATCH_BYTES_MAX);
+    return manifest;
+}
+
+err manifest_open(struct os *os, struct os_dir *dir, str tenant, uint64_t file_bytes,
+                  struct manifest **ret_manifest, struct als_why *why)
+{
+    AUTO(manifest) manifest = manifest_new(os, dir, tenant);
+    if (!manifest)
+        return FAIL(why, ALS_NO_MEMORY, "the manifest cannot be opened");
+    manifest->file_bytes = file_bytes;
     err code = open_log(manifest, false, why);
+    if (code != ALS_OK && code != ALS_NOT_FOUND)
+        return code;
+    *ret_manifest = MOVE(manifest);
+    return ALS_OK;
+}
+
+err manifest_read(struct os *os, struct os_dir *dir, str tenant, struct wal_verdict *ret_verdict,
+                  struct manifest **ret_manifest, struct als_why *why)
+{
+    AUTO(manifest) manifest = manifest_new(os, dir, tenant);
+    if (!manifest)
+        return FAIL(why, ALS_NO_MEMORY, "the manifest cannot be read");
+    err code = os->dir_open(os, dir, S("manifest"), false, &manifest->dir, why);
+    if (code == ALS_OK)
+        code = wal_verify(os, manifest->dir, read_record, manifest, ret_verdict, why);
     if (code != ALS_OK && code != ALS_NOT_FOUND)
         return code;
     *ret_manifest = MOVE(manifest);

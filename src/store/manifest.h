@@ -24,6 +24,11 @@ struct manifest_entry {
 // files of `file_bytes`, when that suffices.
 err manifest_open(KEEPS struct os *os, KEEPS struct os_dir *dir, KEEPS str tenant,
                   uint64_t file_bytes, struct manifest **ret_manifest, struct als_why *why);
+// The same, changing nothing and not for writing. What is wrong with its log is in `ret_verdict`.
+struct wal_verdict;
+err manifest_read(struct os *os, struct os_dir *dir, KEEPS str tenant,
+                  struct wal_verdict *ret_verdict, struct manifest **ret_manifest,
+                  struct als_why *why);
 void manifest_close(struct manifest *manifest);
 AUTO_WITH(manifest, manifest_close)
 

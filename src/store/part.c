@@ -91,7 +91,7 @@ struct part *part_ref(struct part *part)
 // A file that stays behind is found by the next opening: the manifest does not know it.
 static void remove_files(const struct part *part)
 {
-    char space[PART_NAME_MAX];
+    char space[SEGMENT_NAME_MAX];
     struct store *store = part->store;
     (void)store->os->dir_unlink(store->segments_dir, part_name(&part->facts, ".idx", space), NULL);
     (void)store->os->dir_unlink(store->segments_dir, part_name(&part->facts, ".parquet", space),
@@ -115,9 +115,9 @@ void part_unref(struct part *part)
 }
 
 str part_name(const struct segment_facts *facts, const char *suffix,
-              char space[static PART_NAME_MAX])
+              char space[static SEGMENT_NAME_MAX])
 {
-    int len = snprintf(space, PART_NAME_MAX, "%016llx-%016llx-%08llx%s",
+    int len = snprintf(space, SEGMENT_NAME_MAX, "%016llx-%016llx-%08llx%s",
                        (unsigned long long)facts->first, (unsigned long long)facts->last,
                        (unsigned long long)facts->generation, suffix);
     return (str){space, (size_t)len};
@@ -128,7 +128,7 @@ str part_name(const struct segment_facts *facts, const char *suffix,
 static err open_segment(struct part *part, struct segment **ret_segment, struct als_why *why)
 {
     struct store *store = part->store;
-    char space[PART_NAME_MAX];
+    char space[SEGMENT_NAME_MAX];
     str name = part_name(&part->facts, ".parquet", space);
     AUTO(segment) segment = NULL;
     TRY(segment_open(store->os, store->segments_dir, name, store->cache, &segment, why));
@@ -165,7 +165,7 @@ static err add_row(void *context, const struct als_event *event, struct als_why 
 static err make_index(struct part *part, str name, struct als_why *why)
 {
     struct store *store = part->store;
-    char space[PART_NAME_MAX];
+    char space[SEGMENT_NAME_MAX];
     uint64_t random;
     AUTO(index_builder) builder = index_builder_new(store->seed);
     if (!builder)
@@ -186,7 +186,7 @@ static err make_index(struct part *part, str name, struct als_why *why)
 static err open_index(struct part *part, struct index_file **ret_file, struct als_why *why)
 {
     struct store *store = part->store;
-    char space[PART_NAME_MAX];
+    char space[SEGMENT_NAME_MAX];
     str name = part_name(&part->facts, ".idx", space);
     err code = index_file_open(store->os, store->segments_dir, name, part->facts.identity, ret_file,
                                why);

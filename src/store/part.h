@@ -57,9 +57,8 @@ err part_file(struct part *part, struct index_file **ret_file, struct als_why *w
 
 // What a sealed part's files are called: FIRST-LAST-GENERATION.parquet and .idx, in hexadecimal;
 // while they are made, with a random number behind it.
-enum { PART_NAME_MAX = 80 };
 str part_name(const struct segment_facts *facts, const char *suffix,
-              char space[static PART_NAME_MAX]);
+              char space[static SEGMENT_NAME_MAX]);
 
 // A list of `count` parts; TAKES their references, also when there is no memory (NULL).
 struct parts *parts_of(TAKES struct part *const *items, uint32_t count);

@@ -154,13 +154,13 @@ struct sweep {
     const struct manifest_entry *entries;
     size_t count;
     bool *found; // one a segment
-    char leftovers[SWEEP_LEFTOVERS][PART_NAME_MAX + 1];
+    char leftovers[SWEEP_LEFTOVERS][SEGMENT_NAME_MAX + 1];
     size_t leftover_count;
 };
 
 static bool is_file_of(str name, const struct segment_facts *facts, const char *suffix)
 {
-    char space[PART_NAME_MAX];
+    char space[SEGMENT_NAME_MAX];
     return str_equal(name, part_name(facts, suffix, space));
 }
 
@@ -170,7 +170,7 @@ static size_t find_entry(const struct sweep *sweep, str name)
     size_t low = 0, high = sweep->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        char space[PART_NAME_MAX];
+        char space[SEGMENT_NAME_MAX];
         str entry = part_name(&sweep->entries[middle].facts, "", space);
         if (str_compare(entry, str_first(name, entry.len)) < 0)
             low = middle + 1;
@@ -193,7 +193,7 @@ static bool sweep_entry(void *context, const struct os_entry *entry)
     }
     bool ours = str_ends(entry->name, S(".parquet")) || str_ends(entry->name, S(".idx")) ||
                 str_ends(entry->name, S(".new"));
-    if (!ours || entry->directory || entry->name.len > PART_NAME_MAX)
+    if (!ours || entry->directory || entry->name.len > SEGMENT_NAME_MAX)
         return true;
     char *leftover = sweep->leftovers[sweep->leftover_count++];
     memcpy(leftover, entry->name.ptr, entry->name.len);
@@ -211,7 +211,7 @@ static err sweep_files(struct store *store, struct sweep *sweep, struct als_why 
             TRY(store->os->dir_unlink(store->segments_dir, str_of(sweep->leftovers[i]), why));
     } while (sweep->leftover_count == SWEEP_LEFTOVERS);
     for (size_t i = 0; i < sweep->count; i++) {
-        char space[PART_NAME_MAX];
+        char space[SEGMENT_NAME_MAX];
         if (!sweep->found[i])
             return FAIL(why, ALS_CORRUPT, "segment %.*s is missing; restore it from a backup",
                         STR(part_name(&sweep->entries[i].facts, ".parquet", space)));

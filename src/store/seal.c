@@ -27,7 +27,7 @@ struct sealing {
     struct part *source;
     als_position last;
     struct segment_facts facts;
-    char segment_space[PART_NAME_MAX], index_space[PART_NAME_MAX];
+    char segment_space[SEGMENT_NAME_MAX], index_space[SEGMENT_NAME_MAX];
     str segment_name, index_name; // temporary
     als_position compared;
 };
@@ -39,7 +39,7 @@ static void event_at(const struct sealing *sealing, als_position position,
     ret_event->tenant = store_tenant(sealing->store);
 }
 
-static str temporary_name(char space[static PART_NAME_MAX], const struct segment_facts *facts,
+static str temporary_name(char space[static SEGMENT_NAME_MAX], const struct segment_facts *facts,
                           uint64_t random)
 {
     char suffix[32];
@@ -121,10 +121,10 @@ static err read_back(struct sealing *sealing, struct als_why *why)
 }
 
 static err give_name(struct sealing *sealing, str *name, const char *suffix,
-                     char space[static PART_NAME_MAX], struct als_why *why)
+                     char space[static SEGMENT_NAME_MAX], struct als_why *why)
 {
     struct store *store = sealing->store;
-    char final_space[PART_NAME_MAX];
+    char final_space[SEGMENT_NAME_MAX];
     str final = part_name(&sealing->facts, suffix, final_space);
     TRY(store->os->dir_rename(store->segments_dir, *name, final, why));
     memcpy(space, final_space, final.len);

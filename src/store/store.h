@@ -223,6 +223,10 @@ struct store_segment {
     const struct segment_facts *facts;
     struct part *part;
 };
+// Its file's name in the directory segments/.
+enum { SEGMENT_NAME_MAX = 80 };
+str store_segment_name(const struct store_segment *segment, char space[static SEGMENT_NAME_MAX]);
+// At most `room` of them are given; how many there are is returned.
 size_t view_segments(struct view view, struct store_segment *ret_segments, size_t room);
 als_position view_sealed(struct view view); // everything up to here is in segments
 // The open segment of a part; it lives as long as the view.
@@ -238,6 +242,25 @@ struct store_stat {
 };
 // Numbers that may be a turn old. Any thread.
 struct store_stat store_stat(struct store *store);
+
+// ---- Offline: a store that nobody has open. Nothing is changed.
+
+enum store_finding {
+    STORE_SOUND,
+    STORE_TORN,          // a log's end was cut by a crash; opening cuts it off
+    STORE_INDEX_DAMAGED, // the index beside a segment; opening makes it anew
+};
+struct store_verdict {
+    enum store_finding finding;
+    char file[128]; // of the first bad byte, below the store's directory; empty: none is to blame
+    uint64_t offset, torn_bytes;
+    uint64_t files, bytes, events;
+};
+typedef err store_each(void *context, const struct als_event *event, struct als_why *why);
+// Reads every byte and gives every event in order; `each` may be NULL, and its error ends it.
+// ALS_CORRUPT: damage, and the verdict may name the file.
+err store_verify(struct os *os, struct os_dir *dir, str tenant, store_each *each, void *context,
+                 struct store_verdict *ret_verdict, struct als_why *why);
 
 // ---- Hearing of new positions
 

@@ -67,6 +67,11 @@ size_t view_segments(struct view view, struct store_segment *ret_segments, size_
     return count;
 }
 
+str store_segment_name(const struct store_segment *segment, char space[static SEGMENT_NAME_MAX])
+{
+    return part_name(segment->facts, ".parquet", space);
+}
+
 als_position view_sealed(struct view view)
 {
     if (!view.store)
