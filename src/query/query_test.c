@@ -73,17 +73,21 @@ static void append_one(struct world *world, struct rand *rand, int i)
     buf_deinit(&append.bytes);
 }
 
-static void world_init(struct world *world, uint64_t seed)
+// With parts of `seal_events`, of which all but the last `hot` are sealed; 0: all is in one.
+static void world_init(struct world *world, uint64_t seed, uint64_t seal_events, int hot)
 {
     struct rand rand = {seed};
     world->sim = sim_new(seed);
     struct os *os = sim_os(world->sim);
-    struct store_options options = {.tenant = S("default"), .wal_file_bytes = 1 << 20};
+    struct store_options options = {.tenant = S("default"), .wal_file_bytes = 1 << 20, .seal_events = seal_events};
     struct store_report report;
     CHECK_OK(os->dir_open(os, NULL, S("data"), true, &world->dir, NULL));
     CHECK_OK(store_open(os, world->dir, options, &report, &world->store, NULL));
     for (int i = 0; i < EVENTS; i++)
         append_one(world, &rand, i);
+    bool sealed = seal_events > 0;
+    for (int left = seal_events ? EVENTS / (int)seal_events - hot : 0; left > 0 && sealed; left--)
+        CHECK_OK(store_seal(world->store, &sealed, NULL));
 }
 
 static void world_deinit(struct world *world)
@@ -161,10 +165,10 @@ static struct query draw(struct rand *rand, char entity[static 16], str chosen[s
     return query;
 }
 
-TEST(every_plan_gives_what_looking_at_each_event_gives)
+static void compare_plans(uint64_t seal_events, int hot)
 {
     static struct world world;
-    world_init(&world, 1);
+    world_init(&world, 1, seal_events, hot);
     AUTO(results) results = results_new();
     FOR_EACH_SEED(seed, 5000) {
         struct rand rand = {seed};
@@ -176,10 +180,20 @@ TEST(every_plan_gives_what_looking_at_each_event_gives)
     world_deinit(&world);
 }
 
+TEST(every_plan_gives_what_looking_at_each_event_gives)
+{
+    compare_plans(0, 0);
+}
+
+TEST(every_plan_gives_the_same_over_history_that_is_sealed_in_part)
+{
+    compare_plans(37, 3);
+}
+
 TEST(a_query_takes_the_narrowest_path)
 {
     static struct world world;
-    world_init(&world, 2);
+    world_init(&world, 2, 0, 0);
     AUTO(results) results = results_new();
     str type = S("x");
     struct query query = {.until_us = INT64_MAX, .up_to = UINT64_MAX, .limit = 1};

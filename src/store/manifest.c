@@ -36,6 +36,7 @@ struct manifest {
     als_position sealed;
     size_t changes; // behind the last whole list
     uint64_t file_bytes; // of its log
+    bool seen, begun;    // a record; the first one of all, or a whole list
     struct buf record;
 };
 
@@ -211,6 +212,11 @@ static err read_record(void *context, const struct wal_batch *batch, struct als_
     struct reading reading = {.manifest = manifest};
     bool list;
     TRY(read_head(&reading, batch, &list, why));
+    manifest->seen = true;
+    // What a trim has left of the time before a whole list tells of segments nobody knows.
+    manifest->begun |= list || batch->first == 1;
+    if (!manifest->begun)
+        return ALS_OK;
     if (list)
         manifest->count = manifest->changes = 0;
     else
@@ -219,6 +225,11 @@ static err read_record(void *context, const struct wal_batch *batch, struct als_
     manifest->sealed = load_le64(batch->body + 24);
     TRY(read_change(&reading, why));
     return check_list(manifest, why);
+}
+
+static err check_begun(const struct manifest *manifest, struct als_why *why)
+{
+    return !manifest->seen || manifest->begun ? ALS_OK : bad("its beginning is missing", why);
 }
 
 static err open_log(struct manifest *manifest, bool create, struct als_why *why)
@@ -256,6 +267,7 @@ err manifest_open(struct os *os, struct os_dir *dir, str tenant, uint64_t file_b
     err code = open_log(manifest, false, why);
     if (code != ALS_OK && code != ALS_NOT_FOUND)
         return code;
+    TRY(check_begun(manifest, why));
     *ret_manifest = MOVE(manifest);
     return ALS_OK;
 }
@@ -271,6 +283,7 @@ err manifest_read(struct os *os, struct os_dir *dir, str tenant, struct wal_verd
         code = wal_verify(os, manifest->dir, read_record, manifest, ret_verdict, why);
     if (code != ALS_OK && code != ALS_NOT_FOUND)
         return code;
+    TRY(check_begun(manifest, why));
     *ret_manifest = MOVE(manifest);
     return ALS_OK;
 }

@@ -90,17 +90,32 @@ void roll_when_full(struct store *store)
 
 // ---- The log
 
+// What came before an entity's first event of the part is what that event says: to look for it in
+// the segments would make opening as slow as there are entities in the log.
+static err recover_lists(struct store *store, const uint8_t *record, struct index_list **ret_lists,
+                         struct als_why *why)
+{
+    struct index *index = store->filling->index;
+    str entity = record_entity(record), type = record_type(record);
+    struct index_list *list =
+        index_list_of(index, INDEX_ENTITY, entity, index_hash_name(index, entity));
+    if (!list)
+        return FAIL(why, ALS_NO_MEMORY, "the index cannot grow");
+    if (!index_has_before(list))
+        index_set_before(list, record_version(record) - 1);
+    ret_lists[INDEX_ENTITY] = list;
+    return find_list(store, INDEX_TYPE, type, index_hash_name(index, type),
+                     &ret_lists[INDEX_TYPE], why);
+}
+
 static err recover_event(struct store *store, als_position position, const uint8_t *record,
                          struct als_why *why)
 {
     struct index *index = store->filling->index;
-    str names[2] = {record_entity(record), record_type(record)};
     struct index_list *lists[2];
-    for (int by = INDEX_ENTITY; by <= INDEX_TYPE; by++) {
-        uint64_t hash = index_hash_name(index, names[by]);
-        TRY(find_list(store, (enum index_by)by, names[by], hash, &lists[by], why));
-        TRY(index_reserve(index, lists[by], why));
-    }
+    TRY(recover_lists(store, record, lists, why));
+    TRY(index_reserve(index, lists[INDEX_ENTITY], why));
+    TRY(index_reserve(index, lists[INDEX_TYPE], why));
     als_version version = index_before(lists[INDEX_ENTITY]) + index_pending(lists[INDEX_ENTITY]);
     if (version != record_version(record))
         return FAIL(why, ALS_CORRUPT, "event %llu has version %llu of its entity, expected %llu",

@@ -68,8 +68,10 @@ static void trim_log(struct store *store)
 {
     als_position needed = atomic_load(&store->log_needed), sealed = atomic_load(&store->sealed);
     als_position up_to = needed - 1 < sealed ? needed - 1 : sealed;
-    if (up_to > store->trimmed && store->log->trim(store->log, up_to, NULL) == ALS_OK)
-        store->trimmed = up_to;
+    if (up_to <= store->trimmed || store->log->trim(store->log, up_to, NULL) != ALS_OK)
+        return;
+    store->trimmed = up_to;
+    keep_log_stat(store);
 }
 
 err store_open(struct os *os, struct os_dir *dir, struct store_options options,
