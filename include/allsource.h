@@ -127,7 +127,7 @@ struct als_options {
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
         sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,    \
-            NULL, false, 0, 0, 0, NULL, NULL, false, NULL                                                      \
+            NULL, false, 0, 0, 0, NULL, NULL, false, NULL                                          \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
@@ -678,12 +678,12 @@ struct als_stats {
     als_position position;
     uint64_t wal_files, wal_bytes, wal_bytes_allocated;
     uint64_t wal_syncs, wal_sync_ns;
-    uint64_t segments, segment_bytes; // sealed files, and
-    uint64_t sealed;                  // how many events are in them
-    uint64_t index_bytes;             // of the events that are not, in memory
+    uint64_t segments, segment_bytes;               // sealed files, and
+    uint64_t sealed;                                // how many events are in them
+    uint64_t index_bytes;                           // of the events that are not, in memory
     uint64_t cache_bytes, cache_hits, cache_misses; // pages of sealed files; of all tenants
-    uint64_t queue_waiting;             // appends taken and not yet answered
-    uint64_t failed;                    // tenants whose disk failed
+    uint64_t queue_waiting;                         // appends taken and not yet answered
+    uint64_t failed;                                // tenants whose disk failed
     uint64_t damaged;                   // tenants that cannot be opened; only in the sums over all
     uint64_t snapshots, snapshot_bytes; // of tenants whose snapshots were asked for
 };

@@ -43,7 +43,7 @@ struct tenant {
     als_position quiet_since; // the ticker's
     struct slot *used;        // answered in this turn; of the thread that takes it
 
-    uint64_t seal_after_ns; // the keeper's: not before, for the last one failed
+    uint64_t seal_after_ns;      // the keeper's: not before, for the last one failed
     struct snapshots *snapshots; // made before the store is published
     struct saver *saver;         // the keeper's
     atomic_bool keep;            // wants a turn of the keeper

@@ -125,8 +125,7 @@ static bool verify_directory(void *context, const struct os_entry *entry)
         finding.code = verify_tenant(place, &finding, &blame);
     leave_tenant(place);
     if (finding.code != ALS_OK && blame.file[0]) {
-        int path_len =
-            snprintf(path, sizeof path, "tenants/%.*s/%s", STR(entry->name), blame.file);
+        int path_len = snprintf(path, sizeof path, "tenants/%.*s/%s", STR(entry->name), blame.file);
         finding.file = str_first((str){path, sizeof path - 1}, (size_t)path_len);
         finding.offset = blame.offset;
     }
@@ -186,8 +185,8 @@ enum als_err als_dump(const char *directory, als_str tenant, als_each_event *eac
     if (enter_tenant(place, name, NULL) != ALS_OK)
         return FAIL(why, ALS_TENANT_NOT_FOUND, "%.*s", STR(dumping.tenant));
     struct store_verdict verdict;
-    err code = store_verify(place->os, place->tenant, dumping.tenant, dump_event, &dumping,
-                            &verdict, why);
+    err code =
+        store_verify(place->os, place->tenant, dumping.tenant, dump_event, &dumping, &verdict, why);
     if (dumping.ended)
         return ALS_OK;
     if (code == ALS_CORRUPT && verdict.file[0])

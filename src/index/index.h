@@ -4,8 +4,8 @@
 // A fold over the log: it is thrown away and grows back. One writer adds; any number of readers
 // look up without locks and see every event up to the count that a list has published, or to the
 // position that the store has. What a reader got stays valid as long as the index.
-// It covers a stretch of positions from `base` on, so positions inside are 32-bit distances from it.
-// Size: 8 bytes an event for its place, about 13 for its id, 6 each for the entity's and the
+// It covers a stretch of positions from `base` on, so positions inside are 32-bit distances from
+// it. Size: 8 bytes an event for its place, about 13 for its id, 6 each for the entity's and the
 // type's list; about 110 an entity with its name (bench/ measures it).
 #pragma once
 
@@ -81,7 +81,7 @@ als_position index_find_id(struct index *index, uint64_t hash, als_position up_t
                            index_same_id *same, const void *id);
 
 str index_list_name(const struct index_list *list);
-uint64_t index_before(const struct index_list *list); // as index_set_before() said, else 0
+uint64_t index_before(const struct index_list *list);     // as index_set_before() said, else 0
 uint64_t index_list_count(const struct index_list *list); // published
 // How many of its events have positions up to this one.
 uint64_t index_list_count_to(const struct index_list *list, als_position base, als_position up_to);

@@ -73,13 +73,13 @@ static err open_cursor(struct results *results, struct als_why *why)
     struct query *query = &results->query;
     struct cursor *cursor = results->cursor;
     struct view view = results->view;
-    struct cursor_bounds bounds = {
-        .after = query->after,
-        .up_to = query->up_to,
-        .descending = query->descending,
-        .timed = query->since_us > INT64_MIN || query->until_us < INT64_MAX,
-        .since_us = query->since_us,
-        .until_us = query->until_us};
+    struct cursor_bounds bounds = {.after = query->after,
+                                   .up_to = query->up_to,
+                                   .descending = query->descending,
+                                   .timed =
+                                       query->since_us > INT64_MIN || query->until_us < INT64_MAX,
+                                   .since_us = query->since_us,
+                                   .until_us = query->until_us};
     if (query->by_id) {
         query->by_id = false;
         return cursor_over_id(cursor, view, query->id, bounds, why);

@@ -79,7 +79,8 @@ static void world_init(struct world *world, uint64_t seed, uint64_t seal_events,
     struct rand rand = {seed};
     world->sim = sim_new(seed);
     struct os *os = sim_os(world->sim);
-    struct store_options options = {.tenant = S("default"), .wal_file_bytes = 1 << 20, .seal_events = seal_events};
+    struct store_options options = {
+        .tenant = S("default"), .wal_file_bytes = 1 << 20, .seal_events = seal_events};
     struct store_report report;
     CHECK_OK(os->dir_open(os, NULL, S("data"), true, &world->dir, NULL));
     CHECK_OK(store_open(os, world->dir, options, &report, &world->store, NULL));

@@ -7,8 +7,8 @@
 // 2. What is folded behind it are the events behind its position. An event that comes late has a
 //    late position, too, whatever its timestamp; none can get lost.
 // 3. A snapshot that was read from the disk is of this history if the last event that it folded is
-//    in the history, recorded at the same moment. A log that a power cut has shortened has lost it, and
-//    what takes its place is recorded later.
+//    in the history, recorded at the same moment. A log that a power cut has shortened has lost it,
+//    and what takes its place is recorded later.
 #include "snapshot/inside.h"
 
 #include "base/arena.h"
@@ -27,7 +27,7 @@ struct state {
     struct results *results;
     struct fold *fold;
     struct buf base, printed;
-    struct arena kept; // payloads that the fold borrows and that would not stay
+    struct arena kept;            // payloads that the fold borrows and that would not stay
     size_t kept_bytes, kept_live; // all of them; those that the last tidying left
     struct folded folded;
     str json;
@@ -131,8 +131,8 @@ static err is_of_this_log(struct state *state, struct store *store, const struct
     struct als_event event;
     TRY(results_open(state->results, store, &query, why));
     err code = results_next(state->results, &event, why);
-    *ret_is = code == ALS_OK && event.position == folded->position && event.version == folded->version &&
-              event.recorded_us == folded->event_recorded_us &&
+    *ret_is = code == ALS_OK && event.position == folded->position &&
+              event.version == folded->version && event.recorded_us == folded->event_recorded_us &&
               memcmp(event.id.bytes, folded->event_id.bytes, sizeof event.id.bytes) == 0;
     results_close(state->results);
     return code;

@@ -30,13 +30,13 @@ struct cursor {
     size_t type_count;
     als_id id;
 
-    uint32_t left;     // parts that are not done with, the open one included
-    struct part *part; // the open one
+    uint32_t left;           // parts that are not done with, the open one included
+    struct part *part;       // the open one
     struct segment *segment; // when it is sealed
     struct index_file *file;
     // Of the open part: its positions, or rows plus one, behind `low` and up to `high`.
     uint64_t low, high;
-    uint64_t next; // CURSOR_SCAN: the next of them, 0: none
+    uint64_t next;          // CURSOR_SCAN: the next of them, 0: none
     struct als_event found; // CURSOR_ID
     struct lane *lanes;
     size_t lane_count, lane_room;
@@ -331,9 +331,9 @@ static bool concerns(const struct cursor *cursor, uint32_t at)
     als_position last = parts_last(cursor->view.parts, at, cursor->view.position);
     if (part->first > bounds->up_to || last <= bounds->after)
         return false;
-    bool untimely = part_is_sealed(part) && bounds->timed &&
-                    (part->facts.greatest_us < bounds->since_us ||
-                     part->facts.least_us > bounds->until_us);
+    bool untimely =
+        part_is_sealed(part) && bounds->timed &&
+        (part->facts.greatest_us < bounds->since_us || part->facts.least_us > bounds->until_us);
     return !untimely;
 }
 

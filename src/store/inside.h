@@ -43,26 +43,26 @@ struct store {
     _Atomic als_position sealed;     // everything up to here is in segments that views see
     _Atomic als_position closed;     // everything up to here is in parts that do not grow
 
-    struct manifest *manifest;   // the sealer's
+    struct manifest *manifest;               // the sealer's
     struct segment_cache *cache, *own_cache; // the one in use; NULL when it is the options'
 
-    _Atomic als_position position; // published
+    _Atomic als_position position;    // published
     _Atomic uint64_t entities, types; // names with a published event
-    _Atomic uint32_t views;        // pinned
-    _Atomic bool failed;           // the log takes no more
-    _Atomic bool unsettled;        // appended since the last settle
+    _Atomic uint32_t views;           // pinned
+    _Atomic bool failed;              // the log takes no more
+    _Atomic bool unsettled;           // appended since the last settle
 
     // The writer's.
     struct store_log *log;
-    struct part *filling;      // the last part, which it fills; the list has the reference
-    uint64_t filled_bytes;     // of records in it
-    als_position trimmed;      // the log was told to let go of what is up to here
-    struct cursor *cursor;     // for explaining conflicts
+    struct part *filling;          // the last part, which it fills; the list has the reference
+    uint64_t filled_bytes;         // of records in it
+    als_position trimmed;          // the log was told to let go of what is up to here
+    struct cursor *cursor;         // for explaining conflicts
     struct segment_reader *reader; // for ids in segments; made when there is one
-    int64_t recorded_us; // of the last batch
-    als_position next;   // the position that the next event of this turn gets
-    struct view turn;    // pinned for the turn: what lies before the part that is filled
-    uint32_t stamp;      // of the append that is being judged
+    int64_t recorded_us;           // of the last batch
+    als_position next;             // the position that the next event of this turn gets
+    struct view turn;              // pinned for the turn: what lies before the part that is filled
+    uint32_t stamp;                // of the append that is being judged
     struct append *turn_appends[TURN_BATCHES_MAX];
     struct log_record turn_records[TURN_BATCHES_MAX];
     const uint8_t *turn_bodies[TURN_BATCHES_MAX];

@@ -47,9 +47,8 @@ static err find_twin(struct store *store, struct append *append, uint32_t i,
     ret_event->position = 0;
     if (!event->has_id)
         return ALS_OK;
-    struct id_question question = {.id = record_id(draft_record(append, i)),
-                                   .hash = event->id_hash,
-                                   .up_to = store->next - 1};
+    struct id_question question = {
+        .id = record_id(draft_record(append, i)), .hash = event->id_hash, .up_to = store->next - 1};
     const struct parts *parts = store->turn.parts;
     for (uint32_t at = parts->count; at-- > 0 && ret_event->position == 0;)
         TRY(part_find_id(parts->items[at], question, &store->reader, ret_event, &append->why));
@@ -116,8 +115,7 @@ static bool pending_matches(struct store *store, const struct append_condition *
                             struct append *const *accepted, size_t accepted_count)
 {
     const struct index_list *entity = NULL, *type = NULL;
-    if (condition->entity.len &&
-        !(entity = pending_list(store, INDEX_ENTITY, condition->entity)))
+    if (condition->entity.len && !(entity = pending_list(store, INDEX_ENTITY, condition->entity)))
         return false;
     if (condition->type.len && !(type = pending_list(store, INDEX_TYPE, condition->type)))
         return false;
@@ -266,8 +264,8 @@ static err judge_conditions(struct store *store, struct append *append,
 
 static als_version version_of(const struct index_list *entity)
 {
-    return index_before(entity) + (MUTANT(STORE_VERSION_OF_PUBLISHED) ? index_list_count(entity)
-                                                                      : index_pending(entity));
+    return index_before(entity) +
+           (MUTANT(STORE_VERSION_OF_PUBLISHED) ? index_list_count(entity) : index_pending(entity));
 }
 
 static err judge_version(struct store *store, struct append *append, uint32_t i)

@@ -34,7 +34,7 @@ struct manifest {
     size_t count, room;
     uint64_t generation;
     als_position sealed;
-    size_t changes; // behind the last whole list
+    size_t changes;      // behind the last whole list
     uint64_t file_bytes; // of its log
     bool seen, begun;    // a record; the first one of all, or a whole list
     struct buf record;
@@ -152,8 +152,8 @@ static err read_head(struct reading *reading, const struct wal_batch *batch, boo
     uint16_t kind = load_le16(batch->body + 2);
     reading->removed = load_le32(batch->body + 4);
     reading->added = load_le32(batch->body + 8);
-    uint64_t size = HEAD_BYTES + (uint64_t)reading->removed * 8 +
-                    (uint64_t)reading->added * ENTRY_BYTES;
+    uint64_t size =
+        HEAD_BYTES + (uint64_t)reading->removed * 8 + (uint64_t)reading->added * ENTRY_BYTES;
     if ((kind != KIND_CHANGE && kind != KIND_LIST) || size != batch->size)
         return bad("a record has impossible lengths", why);
     reading->generations = batch->body + HEAD_BYTES;
@@ -237,8 +237,9 @@ static err open_log(struct manifest *manifest, bool create, struct als_why *why)
     if (!manifest->dir)
         TRY(manifest->os->dir_open(manifest->os, manifest->parent, S("manifest"), create,
                                    &manifest->dir, why));
-    struct wal_options options = {
-        .file_bytes = manifest->file_bytes, .batch_bytes_max = BATCH_BYTES_MAX, .label = manifest->tenant};
+    struct wal_options options = {.file_bytes = manifest->file_bytes,
+                                  .batch_bytes_max = BATCH_BYTES_MAX,
+                                  .label = manifest->tenant};
     struct wal_report report;
     return wal_open(manifest->os, manifest->dir, options, read_record, manifest, &report,
                     &manifest->wal, why);

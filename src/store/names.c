@@ -57,8 +57,8 @@ static err next_hot(struct merge *merge, struct stream *stream, struct als_why *
         if (stream->at == stream->count) {
             if (stream->last_page)
                 return ALS_OK;
-            str after = stream->count ? index_list_name(stream->lists[stream->count - 1])
-                                      : (str){NULL, 0};
+            str after =
+                stream->count ? index_list_name(stream->lists[stream->count - 1]) : (str){NULL, 0};
             TRY(next_page(merge, stream, after, why));
             continue;
         }
@@ -154,9 +154,8 @@ err view_names(struct view view, enum store_names_of of, str prefix, str after,
     *ret_found = 0;
     if (!view.store)
         return ALS_OK;
-    struct merge merge = {.view = view,
-                          .by = of == STORE_ENTITIES ? INDEX_ENTITY : INDEX_TYPE,
-                          .prefix = prefix};
+    struct merge merge = {
+        .view = view, .by = of == STORE_ENTITIES ? INDEX_ENTITY : INDEX_TYPE, .prefix = prefix};
     err code = merge_begin(&merge, after, why);
     size_t found = 0;
     for (bool taken = true; code == ALS_OK && taken && found < count; found += taken)

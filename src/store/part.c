@@ -188,8 +188,8 @@ static err open_index(struct part *part, struct index_file **ret_file, struct al
     struct store *store = part->store;
     char space[SEGMENT_NAME_MAX];
     str name = part_name(&part->facts, ".idx", space);
-    err code = index_file_open(store->os, store->segments_dir, name, part->facts.identity, ret_file,
-                               why);
+    err code =
+        index_file_open(store->os, store->segments_dir, name, part->facts.identity, ret_file, why);
     if (code != ALS_NOT_FOUND && code != ALS_CORRUPT && code != ALS_FORMAT_TOO_NEW)
         return code;
     TRY(make_index(part, name, why));
@@ -351,8 +351,8 @@ err part_find_id(struct part *part, struct id_question question, struct segment_
     ret_event->position = 0;
     if (part_is_sealed(part))
         return find_sealed(part, &question, reader, ret_event, why);
-    als_position position = index_find_id(part->index, question.hash, question.up_to, same_id,
-                                          question.id.bytes);
+    als_position position =
+        index_find_id(part->index, question.hash, question.up_to, same_id, question.id.bytes);
     if (position == 0)
         return ALS_OK;
     record_decode(index_record(part->index, position), position, ret_event);

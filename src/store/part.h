@@ -78,8 +78,8 @@ static inline als_position parts_last(const struct parts *parts, uint32_t at, al
 
 // ---- Looking through the parts before `end`, newest first.
 
-// The entity's version at the end of them, as of position `up_to` where the last is hot; 0 when none
-// has it.
+// The entity's version at the end of them, as of position `up_to` where the last is hot; 0 when
+// none has it.
 err parts_version(const struct parts *parts, uint32_t end, str entity, als_position up_to,
                   als_version *ret_version, struct als_why *why);
 err parts_have_type(const struct parts *parts, uint32_t end, str type, bool *ret_have,

@@ -104,8 +104,8 @@ static err recover_lists(struct store *store, const uint8_t *record, struct inde
     if (!index_has_before(list))
         index_set_before(list, record_version(record) - 1);
     ret_lists[INDEX_ENTITY] = list;
-    return find_list(store, INDEX_TYPE, type, index_hash_name(index, type),
-                     &ret_lists[INDEX_TYPE], why);
+    return find_list(store, INDEX_TYPE, type, index_hash_name(index, type), &ret_lists[INDEX_TYPE],
+                     why);
 }
 
 static err recover_event(struct store *store, als_position position, const uint8_t *record,
@@ -238,8 +238,8 @@ static err sweep_files(struct store *store, struct sweep *sweep, struct als_why 
 static err check_files(struct store *store, const struct manifest_entry *entries, size_t count,
                        struct als_why *why)
 {
-    err code = store->os->dir_open(store->os, store->dir, S("segments"), false,
-                                   &store->segments_dir, why);
+    err code =
+        store->os->dir_open(store->os, store->dir, S("segments"), false, &store->segments_dir, why);
     if (code == ALS_NOT_FOUND && count == 0)
         return ALS_OK;
     TRY(code);
@@ -268,8 +268,7 @@ static err make_parts(struct store *store, const struct manifest_entry *entries,
         return FAIL(why, ALS_NO_MEMORY, "a list of %zu segments", count);
     uint32_t made = 0;
     for (; made < count; made++) {
-        items[made] =
-            part_new_sealed(store, &entries[made].facts, entries[made].new_types);
+        items[made] = part_new_sealed(store, &entries[made].facts, entries[made].new_types);
         if (!items[made])
             break;
         count_entry(store, &entries[made]);
@@ -280,9 +279,9 @@ static err make_parts(struct store *store, const struct manifest_entry *entries,
     bool whole = made == count && items[made];
     store->parts = parts_of(items, made + whole);
     free(items);
-    return whole && store->parts
-               ? ALS_OK
-               : FAIL(why, ALS_NO_MEMORY, "store '%.*s' cannot be opened", STR(store_tenant(store)));
+    return whole && store->parts ? ALS_OK
+                                 : FAIL(why, ALS_NO_MEMORY, "store '%.*s' cannot be opened",
+                                        STR(store_tenant(store)));
 }
 
 err recover(struct store *store, struct store_report *ret_report, struct als_why *why)

@@ -93,13 +93,12 @@ static err append(struct world *world, const struct draft *draft, struct append 
                                         .id = id_of(draft->id)};
     int len = snprintf(payload, sizeof payload, "{\"id\":%llu}", (unsigned long long)draft->id);
     static struct append_event event;
-    event = (struct append_event){
-        .offset = BATCH_HEAD_BYTES,
-        .has_id = true,
-        .expected_version = draft->expected_version,
-        .entity_hash = store_hash_name(world->store, record_draft.entity),
-        .type_hash = store_hash_name(world->store, record_draft.type),
-        .id_hash = store_hash_id(world->store, record_draft.id)};
+    event = (struct append_event){.offset = BATCH_HEAD_BYTES,
+                                  .has_id = true,
+                                  .expected_version = draft->expected_version,
+                                  .entity_hash = store_hash_name(world->store, record_draft.entity),
+                                  .type_hash = store_hash_name(world->store, record_draft.type),
+                                  .id_hash = store_hash_id(world->store, record_draft.id)};
     *ret_append = (struct append){.events = &event,
                                   .count = 1,
                                   .conditions = draft->condition,
@@ -191,8 +190,8 @@ static void check_event(const struct world *world, const struct als_event *event
 {
     char entity[32], type[32], payload[64];
     uint32_t at = (uint32_t)event->position - 1;
-    int len = snprintf(payload, sizeof payload, "{\"id\":%llu}",
-                       (unsigned long long)event->position);
+    int len =
+        snprintf(payload, sizeof payload, "{\"id\":%llu}", (unsigned long long)event->position);
     CHECK_STR(numbered("entity", world->entities[at], entity), event->entity);
     CHECK_STR(numbered("type", world->types[at], type), event->type);
     CHECK_STR(((str){payload, (size_t)len}), event->payload);
@@ -537,7 +536,8 @@ TEST(a_manifest_keeps_its_list_however_often_it_changes)
         CHECK_EQUAL(expected, count);
         CHECK_EQUAL(last, manifest_sealed(manifest));
         for (int i = 0; i < 150; i++) {
-            struct manifest_entry added = entry_of(last + 1, last + 3, manifest_generation(manifest));
+            struct manifest_entry added =
+                entry_of(last + 1, last + 3, manifest_generation(manifest));
             struct manifest_change change = {.at = count, .added = &added, .added_count = 1};
             CHECK_OK(manifest_commit(manifest, &change, NULL));
             last += 3;
@@ -546,8 +546,8 @@ TEST(a_manifest_keeps_its_list_however_often_it_changes)
                 continue;
             struct manifest_entry merged = entry_of(entries[4].facts.first, entries[9].facts.last,
                                                     manifest_generation(manifest));
-            change = (struct manifest_change){
-                .at = 4, .removed = 6, .added = &merged, .added_count = 1};
+            change =
+                (struct manifest_change){.at = 4, .removed = 6, .added = &merged, .added_count = 1};
             CHECK_OK(manifest_commit(manifest, &change, NULL));
             entries = manifest_entries(manifest, &count);
             CHECK_EQUAL(5, count);

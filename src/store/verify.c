@@ -20,7 +20,7 @@ struct versions {
     struct version_slot {
         uint64_t hash; // 0: free
         als_version version;
-    } *slots;
+    } * slots;
     size_t used, room; // a power of two
     uint64_t seed;
 };
@@ -228,8 +228,8 @@ static err verify_manifest(struct verifying *verifying, struct als_why *why)
 static err verify_log(struct verifying *verifying, struct als_why *why)
 {
     struct wal_verdict found = {.file = {NULL, 0}};
-    TRY(verifying->os->dir_open(verifying->os, verifying->dir, S("wal"), false,
-                                &verifying->log_dir, why));
+    TRY(verifying->os->dir_open(verifying->os, verifying->dir, S("wal"), false, &verifying->log_dir,
+                                why));
     TRY(wal_verify(verifying->os, verifying->log_dir, take_batch, verifying, &found, why));
     TRY(judge_log(verifying->verdict, "wal", &found));
     als_position sealed = manifest_sealed(verifying->manifest);

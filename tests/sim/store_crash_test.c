@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store under power cuts: random appends with versions, ids and conditions, several to a turn,
-// sealed now and then, against a model that is an array of events and loops. Whatever survives a crash must be the first
-// so many batches of the model, whole, at least all that were answered, with every index right.
+// sealed now and then, against a model that is an array of events and loops. Whatever survives a
+// crash must be the first so many batches of the model, whole, at least all that were answered,
+// with every index right.
 #include "base/limits.h"
 #include "base/mutant.h"
 #include "base/rand.h"
@@ -117,7 +118,8 @@ static err same_event(struct model *model, uint32_t i, const struct als_event *f
 {
     const struct model_event *wanted = &model->events[i];
     char entity[8], type[8], payload[PAYLOAD_MAX + 32];
-    if (found->position != i + 1 || !str_equal(found->entity, name_of('e', wanted->entity, entity)) ||
+    if (found->position != i + 1 ||
+        !str_equal(found->entity, name_of('e', wanted->entity, entity)) ||
         !str_equal(found->type, name_of('t', wanted->type, type)) ||
         !str_equal(found->payload, payload_of(wanted->salt, payload)) ||
         found->version != version_of(model, i + 1, wanted->entity) ||
@@ -485,7 +487,7 @@ TEST(the_store_keeps_its_promises_at_every_crash_point)
     static struct model model;
     struct crash_subject store = subject(&model);
     struct crash_options options = {.seed_first = test_seed_first(),
-                                    .seed_last = test_seed_last(seeds(250))};
+                                    .seed_last = test_seed_last(seeds(100))};
     struct crash_result result;
     crash_run(&store, &options, &result);
     crash_print("store", &result);
