@@ -25,6 +25,7 @@ enum {
     NAMES_PAGE_MAX = 10000,     // names of one page of entities or types
     STATE_HISTORY_EVENTS_MAX = 1000,
 
+    HOT_PARTS_MAX = 16,  // stretches of a tenant's log that are not sealed yet
     ZSTD_LEVEL_MAX = 19, // of sealed files (option)
     SNAPSHOT_EVENTS_DEFAULT = 100,
     SNAPSHOT_SECONDS_DEFAULT = 3600,

@@ -80,10 +80,35 @@ void judge_undo(struct append *append);
 // Fills in which events got in between, once all of the turn is published.
 void judge_explain(struct store *store, struct append *append);
 
-// view.c: new views see a list with `removed` parts from `first` on (NULL: at the end) replaced by
-// `added`, or by nothing.
-err store_replace(struct store *store, const struct part *first, uint32_t removed,
-                  struct part *added, struct als_why *why);
+// view.c: what new views see. `added` joins the end.
+err store_extend(struct store *store, struct part *added, struct als_why *why);
+// Neighbouring parts of the present list, and the part, if any, that takes their place.
+struct replacing {
+    struct part *const *parts;
+    uint32_t count;
+    struct part *added;
+};
+// Room for a list that is longer by some than the present one; NULL: no memory.
+struct parts *parts_space(struct store *store);
+void store_show(struct store *store, const struct replacing *replacing, TAKES struct parts *space);
+
+// make.c: the files of a segment that holds events of a view. The manifest does not know it yet.
+struct making {
+    struct view view;
+    als_position first, last;
+    // Which of them; NULL: all. Asked twice of each, with the same answer.
+    bool (*keeps)(void *context, const struct als_event *event);
+    void (*paced)(void *context); // called for each row that is written; NULL: not
+    void *context;
+};
+// ALS_NOT_FOUND when none is kept; nothing stays on the disk then, or when it fails otherwise.
+err make_segment(struct store *store, const struct making *making, struct segment_facts *ret_facts,
+                 struct als_why *why);
+
+// seal.c: makes a replacement durable and shows it. What new views no longer see has its files
+// removed with the last view that does. When it fails, `added` loses its files.
+err store_commit(struct store *store, const struct replacing *replacing, struct als_why *why);
+err store_can_seal(struct store *store, struct als_why *why);
 
 // recover.c: the segments that the manifest has, then the log behind them.
 err recover(struct store *store, struct store_report *ret_report, struct als_why *why);

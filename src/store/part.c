@@ -215,40 +215,32 @@ err part_file(struct part *part, struct index_file **ret_file, struct als_why *w
 
 // ---- Lists
 
-struct parts *parts_of(struct part *const *items, uint32_t count)
+struct parts *parts_new(uint32_t room)
 {
-    struct parts *parts = malloc(sizeof *parts + count * sizeof parts->items[0]);
-    if (!parts) {
-        for (uint32_t i = 0; i < count; i++)
-            part_unref(items[i]);
-        return NULL;
-    }
-    atomic_init(&parts->refs, 1);
-    parts->count = count;
-    if (count)
-        memcpy(parts->items, items, count * sizeof items[0]);
-    return parts;
-}
-
-struct parts *parts_replace(const struct parts *old, uint32_t at, uint32_t removed,
-                            struct part *added)
-{
-    uint32_t old_count = old ? old->count : 0;
-    assert(at + removed <= old_count);
-    uint32_t count = old_count - removed + (added ? 1 : 0);
-    struct parts *parts = malloc(sizeof *parts + count * sizeof parts->items[0]);
+    struct parts *parts = malloc(sizeof *parts + room * sizeof parts->items[0]);
     if (!parts)
         return NULL;
     atomic_init(&parts->refs, 1);
     parts->count = 0;
-    for (uint32_t i = 0; i < at; i++)
-        parts->items[parts->count++] = part_ref(old->items[i]);
-    if (added)
-        parts->items[parts->count++] = part_ref(added);
-    for (uint32_t i = at + removed; i < old_count; i++)
-        parts->items[parts->count++] = part_ref(old->items[i]);
-    assert(parts->count == count);
+    parts->room = room;
     return parts;
+}
+
+void parts_add(struct parts *parts, struct part *part)
+{
+    assert(parts->count < parts->room);
+    parts->items[parts->count++] = part;
+}
+
+void parts_fill(struct parts *parts, const struct parts *old, struct parts_change change)
+{
+    assert(parts->count == 0 && change.at + change.removed <= old->count);
+    for (uint32_t i = 0; i < change.at; i++)
+        parts_add(parts, part_ref(old->items[i]));
+    if (change.added)
+        parts_add(parts, part_ref(change.added));
+    for (uint32_t i = change.at + change.removed; i < old->count; i++)
+        parts_add(parts, part_ref(old->items[i]));
 }
 
 void parts_unref(struct parts *parts)

@@ -33,7 +33,7 @@ struct part {
 
 struct parts {
     _Atomic uint32_t refs;
-    uint32_t count;
+    uint32_t count, room;
     struct part *items[];
 };
 
@@ -60,12 +60,16 @@ err part_file(struct part *part, struct index_file **ret_file, struct als_why *w
 str part_name(const struct segment_facts *facts, const char *suffix,
               char space[static SEGMENT_NAME_MAX]);
 
-// A list of `count` parts; TAKES their references, also when there is no memory (NULL).
-struct parts *parts_of(TAKES struct part *const *items, uint32_t count);
-// A list with `removed` parts from `at` on replaced by `added` (NULL: by nothing). The old one
-// stays as it is. NULL: no memory.
-struct parts *parts_replace(const struct parts *old, uint32_t at, uint32_t removed,
-                            struct part *added);
+// An empty list with room for so many parts. NULL: no memory.
+struct parts *parts_new(uint32_t room);
+void parts_add(struct parts *parts, TAKES struct part *part);
+// Fills an empty list with another one's, of which `removed` parts from `at` on are replaced by
+// `added` (NULL: by nothing).
+struct parts_change {
+    uint32_t at, removed;
+    struct part *added;
+};
+void parts_fill(struct parts *parts, const struct parts *old, struct parts_change change);
 void parts_unref(struct parts *parts);
 AUTO_WITH(parts, parts_unref)
 

@@ -72,16 +72,27 @@ static bool is_full(const struct store *store)
                           events >= store->options.seal_events);
 }
 
+// When sealing does not keep up, parts grow instead of becoming more.
+static bool has_many_hot(struct store *store)
+{
+    uint32_t hot = 0;
+    lock_take(&store->view_lock);
+    for (uint32_t i = store->parts->count; i-- > 0 && !part_is_sealed(store->parts->items[i]);)
+        hot++;
+    lock_release(&store->view_lock);
+    return hot >= HOT_PARTS_MAX;
+}
+
 void roll_when_full(struct store *store)
 {
-    if (!is_full(store))
+    if (!is_full(store) || has_many_hot(store))
         return;
     // What is sealed must be durable, and the log need not know of the segment.
     bool later = store->options.sync == STORE_SYNC_LATER && store->log;
     if (later && store->log->settle(store->log, NULL) != ALS_OK)
         return;
     AUTO(part) part = part_new_hot(store, store_position(store) + 1);
-    if (!part || store_replace(store, NULL, 0, part, NULL) != ALS_OK)
+    if (!part || store_extend(store, part, NULL) != ALS_OK)
         return;
     store->filling = part;
     store->filled_bytes = 0;
@@ -263,25 +274,20 @@ static void count_entry(struct store *store, const struct manifest_entry *entry)
 static err make_parts(struct store *store, const struct manifest_entry *entries, size_t count,
                       struct als_why *why)
 {
-    struct part **items = calloc(count + 1, sizeof(struct part *));
-    if (!items)
-        return FAIL(why, ALS_NO_MEMORY, "a list of %zu segments", count);
-    uint32_t made = 0;
-    for (; made < count; made++) {
-        items[made] = part_new_sealed(store, &entries[made].facts, entries[made].new_types);
-        if (!items[made])
-            break;
-        count_entry(store, &entries[made]);
+    store->parts = parts_new((uint32_t)count + 1);
+    for (size_t i = 0; store->parts && i < count; i++) {
+        struct part *part = part_new_sealed(store, &entries[i].facts, entries[i].new_types);
+        if (!part)
+            return FAIL(why, ALS_NO_MEMORY, "a list of %zu segments", count);
+        parts_add(store->parts, part);
+        count_entry(store, &entries[i]);
     }
-    if (made == count)
-        items[made] = store->filling = part_new_hot(store, store_position(store) + 1);
     atomic_store(&store->closed, store_position(store));
-    bool whole = made == count && items[made];
-    store->parts = parts_of(items, made + whole);
-    free(items);
-    return whole && store->parts ? ALS_OK
-                                 : FAIL(why, ALS_NO_MEMORY, "store '%.*s' cannot be opened",
-                                        STR(store_tenant(store)));
+    store->filling = store->parts ? part_new_hot(store, store_position(store) + 1) : NULL;
+    if (!store->filling)
+        return FAIL(why, ALS_NO_MEMORY, "store '%.*s' cannot be opened", STR(store_tenant(store)));
+    parts_add(store->parts, store->filling);
+    return ALS_OK;
 }
 
 err recover(struct store *store, struct store_report *ret_report, struct als_why *why)

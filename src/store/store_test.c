@@ -269,7 +269,7 @@ TEST(a_store_opens_with_its_segments_and_counts_as_before)
 
 TEST(versions_go_on_over_segments)
 {
-    AUTO(world) world = world_new(10);
+    AUTO(world) world = world_new(20);
     append_some(world, 200);
     seal_all(world);
     uint64_t version = version_of(world, 200, 3);
@@ -286,7 +286,7 @@ TEST(versions_go_on_over_segments)
 
 TEST(an_id_in_a_segment_is_known)
 {
-    AUTO(world) world = world_new(10);
+    AUTO(world) world = world_new(20);
     append_some(world, 100);
     seal_all(world);
     struct append answer;
@@ -305,7 +305,7 @@ TEST(an_id_in_a_segment_is_known)
 
 TEST(conditions_hold_over_segments)
 {
-    AUTO(world) world = world_new(10);
+    AUTO(world) world = world_new(20);
     append_some(world, 150);
     seal_all(world);
     for (uint32_t entity = 0; entity < ENTITIES; entity++)

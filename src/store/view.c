@@ -27,22 +27,38 @@ void view_unpin(struct view view)
     atomic_fetch_sub_explicit(&view.store->views, 1, memory_order_release);
 }
 
-err store_replace(struct store *store, const struct part *first, uint32_t removed,
-                  struct part *added, struct als_why *why)
+err store_extend(struct store *store, struct part *added, struct als_why *why)
+{
+    struct parts *space = parts_space(store);
+    if (!space)
+        return FAIL(why, ALS_NO_MEMORY, "a list of the parts of history");
+    store_show(store, &(struct replacing){.added = added}, space);
+    return ALS_OK;
+}
+
+// The list may grow at its end while somebody gets ready to show something.
+enum { SPARE_PARTS = HOT_PARTS_MAX + 1 };
+
+struct parts *parts_space(struct store *store)
+{
+    lock_take(&store->view_lock);
+    uint32_t room = (store->parts ? store->parts->count : 0) + SPARE_PARTS;
+    lock_release(&store->view_lock);
+    return parts_new(room);
+}
+
+void store_show(struct store *store, const struct replacing *replacing, struct parts *space)
 {
     lock_take(&store->view_lock);
     struct parts *old = store->parts;
-    uint32_t at = 0;
-    while (at < old->count && old->items[at] != first)
-        at++;
-    struct parts *parts = parts_replace(old, at, removed, added);
-    if (parts)
-        store->parts = parts;
+    uint32_t at = old->count;
+    if (replacing->count)
+        for (at = 0; old->items[at] != replacing->parts[0]; at++)
+            continue;
+    parts_fill(space, old, (struct parts_change){at, replacing->count, replacing->added});
+    store->parts = space;
     lock_release(&store->view_lock);
-    if (!parts)
-        return FAIL(why, ALS_NO_MEMORY, "a list of %u parts", old->count + 1);
     parts_unref(old); // not under the lock: what dies may take it
-    return ALS_OK;
 }
 
 err view_version(struct view view, str entity, als_version *ret_version, struct als_why *why)

@@ -487,7 +487,7 @@ TEST(the_store_keeps_its_promises_at_every_crash_point)
     static struct model model;
     struct crash_subject store = subject(&model);
     struct crash_options options = {.seed_first = test_seed_first(),
-                                    .seed_last = test_seed_last(seeds(100))};
+                                    .seed_last = test_seed_last(seeds(50))};
     struct crash_result result;
     crash_run(&store, &options, &result);
     crash_print("store", &result);

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// From events to the two files of a segment. Both are written under names that are used once, and
+// synced; the segment is read back from its file and every event compared with where it came from;
+// then both get their names, which become durable. Who asked tells the manifest.
+#include "store/inside.h"
+
+#include "base/mutant.h"
+#include "os/os.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct files { // on their way
+    struct store *store;
+    const struct making *making;
+    struct cursor *cursor;
+    struct segment_facts facts;
+    char segment_space[SEGMENT_NAME_MAX], index_space[SEGMENT_NAME_MAX];
+    str segment_name, index_name; // empty: not made yet
+};
+
+static str temporary_name(char space[static SEGMENT_NAME_MAX], const struct segment_facts *facts,
+                          uint64_t random)
+{
+    char suffix[32];
+    (void)snprintf(suffix, sizeof suffix, "-%016llx.new", (unsigned long long)random);
+    return part_name(facts, suffix, space);
+}
+
+static void name_files(struct files *files)
+{
+    struct store *store = files->store;
+    uint64_t random[2];
+    store->os->entropy(store->os, random, sizeof random);
+    files->facts = (struct segment_facts){.first = files->making->first,
+                                          .last = files->making->last,
+                                          .generation = manifest_generation(store->manifest)};
+    files->segment_name = temporary_name(files->segment_space, &files->facts, random[0]);
+    files->index_name = temporary_name(files->index_space, &files->facts, random[1]);
+}
+
+// ---- The events
+
+static err begin(struct files *files, struct als_why *why)
+{
+    const struct making *making = files->making;
+    struct cursor_bounds bounds = {.after = making->first - 1, .up_to = making->last};
+    return cursor_over_all(files->cursor, making->view, bounds, why);
+}
+
+// The next event that is kept; position 0 at the end.
+static err next(struct files *files, struct als_event *ret_event, struct als_why *why)
+{
+    const struct making *making = files->making;
+    do
+        TRY(cursor_next(files->cursor, ret_event, why));
+    while (ret_event->position && making->keeps && !making->keeps(making->context, ret_event));
+    return ALS_OK;
+}
+
+// ---- The files
+
+static err write_rows(struct files *files, struct segment_writer *writer,
+                      struct index_builder *builder, uint64_t *ret_rows, struct als_why *why)
+{
+    *ret_rows = 0;
+    TRY(begin(files, why));
+    for (;; ++*ret_rows) {
+        struct als_event event;
+        TRY(next(files, &event, why));
+        if (event.position == 0)
+            return ALS_OK;
+        TRY(segment_writer_add(writer, &event, why));
+        TRY(index_builder_add(builder, &event, why));
+        if (files->making->paced)
+            files->making->paced(files->making->context);
+    }
+}
+
+static err write_files(struct files *files, struct als_why *why)
+{
+    struct store *store = files->store;
+    struct segment_write_options options = {.tenant = store_tenant(store),
+                                            .generation = files->facts.generation,
+                                            .zstd_level = store->options.zstd_level};
+    uint64_t rows;
+    AUTO(segment_writer) writer = NULL;
+    AUTO(index_builder) builder = index_builder_new(store->seed);
+    if (!builder)
+        return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
+    TRY(segment_writer_open(store->os, store->segments_dir, files->segment_name, options, &writer,
+                            why));
+    TRY(write_rows(files, writer, builder, &rows, why));
+    if (rows == 0)
+        return FAIL(why, ALS_NOT_FOUND, "no event is kept");
+    TRY(segment_writer_finish(writer, &files->facts, why));
+    files->facts.tenant = store_tenant(store);
+    return index_builder_write(builder, store->os, store->segments_dir, files->index_name,
+                               files->facts.identity, why);
+}
+
+static bool same_event(const struct als_event *a, const struct als_event *b)
+{
+    return a->position == b->position && a->version == b->version &&
+           memcmp(a->id.bytes, b->id.bytes, sizeof a->id.bytes) == 0 &&
+           a->timestamp_us == b->timestamp_us && a->recorded_us == b->recorded_us &&
+           a->schema_version == b->schema_version && str_equal(a->entity, b->entity) &&
+           str_equal(a->type, b->type) && str_equal(a->payload, b->payload) &&
+           str_equal(a->metadata, b->metadata);
+}
+
+static err compare(void *context, const struct als_event *event, struct als_why *why)
+{
+    struct files *files = context;
+    struct als_event wanted;
+    TRY(next(files, &wanted, why));
+    if (!same_event(event, &wanted))
+        return FAIL(why, ALS_CORRUPT, "position %llu does not stand in the new segment as it was",
+                    (unsigned long long)wanted.position);
+    return ALS_OK;
+}
+
+// segment_verify() reads past the cache: what is read back is not what readers will want.
+static err read_back(struct files *files, struct als_why *why)
+{
+    struct store *store = files->store;
+    AUTO(segment) segment = NULL;
+    struct als_event end;
+    TRY(segment_open(store->os, store->segments_dir, files->segment_name, store->cache, &segment,
+                     why));
+    TRY(begin(files, why));
+    TRY(segment_verify(segment, compare, files, why));
+    TRY(next(files, &end, why));
+    if (end.position)
+        return FAIL(why, ALS_CORRUPT, "the new segment ends before position %llu",
+                    (unsigned long long)end.position);
+    return ALS_OK;
+}
+
+static err give_name(struct files *files, str *name, const char *suffix,
+                     char space[static SEGMENT_NAME_MAX], struct als_why *why)
+{
+    struct store *store = files->store;
+    char final_space[SEGMENT_NAME_MAX];
+    str final = part_name(&files->facts, suffix, final_space);
+    TRY(store->os->dir_rename(store->segments_dir, *name, final, why));
+    memcpy(space, final_space, final.len);
+    *name = (str){space, final.len};
+    return ALS_OK;
+}
+
+static err give_names(struct files *files, struct als_why *why)
+{
+    struct store *store = files->store;
+    TRY(give_name(files, &files->segment_name, ".parquet", files->segment_space, why));
+    TRY(give_name(files, &files->index_name, ".idx", files->index_space, why));
+    if (MUTANT(SEAL_NAMES_NOT_SYNCED))
+        return ALS_OK;
+    return store->os->dir_sync(store->segments_dir, why);
+}
+
+static err make_files(struct files *files, struct als_why *why)
+{
+    struct store *store = files->store;
+    if (!store->segments_dir)
+        TRY(store->os->dir_open(store->os, store->dir, S("segments"), true, &store->segments_dir,
+                                why));
+    name_files(files);
+    TRY(write_files(files, why));
+    TRY(read_back(files, why));
+    return give_names(files, why);
+}
+
+// What failed leaves nothing behind, as far as the disk lets us; the next opening sees to the rest.
+static void remove_files(const struct files *files)
+{
+    struct store *store = files->store;
+    if (!files->segment_name.ptr)
+        return;
+    (void)store->os->dir_unlink(store->segments_dir, files->segment_name, NULL);
+    (void)store->os->dir_unlink(store->segments_dir, files->index_name, NULL);
+}
+
+err make_segment(struct store *store, const struct making *making, struct segment_facts *ret_facts,
+                 struct als_why *why)
+{
+    struct files files = {.store = store, .making = making, .cursor = cursor_new()};
+    if (!files.cursor)
+        return FAIL(why, ALS_NO_MEMORY, "a segment cannot be made");
+    err code = make_files(&files, why);
+    if (code != ALS_OK)
+        remove_files(&files);
+    cursor_free(files.cursor);
+    *ret_facts = files.facts;
+    return code;
+}
