@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// History that is sealed while it is written and read: by the engine itself, in the background.
+#include "store.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WRITERS = 2, READERS = 2, ENTITIES = 5, ROUNDS = 400, PER_BATCH = 5, SEAL_BYTES = 4096 };
+
+struct crowd {
+    struct als *als;
+    atomic_bool over;
+    atomic_uint wrong;
+    pthread_t writers[WRITERS], readers[READERS];
+    atomic_int next_writer;
+};
+
+static struct als *open_sealing(const char *directory)
+{
+    struct als *als = NULL;
+    struct als_options options = ALS_OPTIONS_INIT;
+    options.durability = ALS_DURABILITY_NONE;
+    options.seal_bytes = SEAL_BYTES;
+    options.snapshot_events = 50;
+    CHECK_OK(als_open(directory, &options, &als, NULL));
+    return als;
+}
+
+// Each batch has one event of each entity, so wherever a reader looks, counts are equal.
+static void *write_batches(void *context)
+{
+    struct crowd *crowd = context;
+    int writer = atomic_fetch_add(&crowd->next_writer, 1);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct als_draft drafts[PER_BATCH];
+        char entities[PER_BATCH][16], payload[64];
+        snprintf(payload, sizeof payload, "{\"w%d\":%d,\"text\":\"some words\"}", writer, round);
+        for (int i = 0; i < PER_BATCH; i++) {
+            snprintf(entities[i], sizeof entities[i], "e-%d", i);
+            drafts[i] = draft_of(entities[i], i % 2 ? "t.odd" : "t.even", payload);
+        }
+        struct als_outcome outcome;
+        if (append_to(crowd->als, NULL, drafts, PER_BATCH, NULL, &outcome) != ALS_OK)
+            atomic_fetch_add(&crowd->wrong, 1);
+    }
+    return NULL;
+}
+
+// An entity's versions are 1, 2, 3... to the last batch that the view has.
+static bool read_entity(struct als *als, int entity, als_position *ret_position)
+{
+    char name[16];
+    snprintf(name, sizeof name, "e-%d", entity);
+    struct als_query query = ALS_QUERY_INIT;
+    query.entity = als_text(name);
+    AUTO(als_cursor) cursor = NULL;
+    if (als_query_open(als, &query, &cursor, NULL) != ALS_OK)
+        return false;
+    *ret_position = als_cursor_position(cursor);
+    struct als_event event;
+    for (als_version version = 1;; version++) {
+        if (als_cursor_next(cursor, &event, NULL) != ALS_OK)
+            return false;
+        if (event.position == 0)
+            return version - 1 == *ret_position / PER_BATCH;
+        if (event.version != version || !str_equal(event.entity, als_text(name)))
+            return false;
+    }
+}
+
+static bool read_all_backwards(struct als *als)
+{
+    struct als_query query = ALS_QUERY_INIT;
+    query.descending = true;
+    AUTO(als_cursor) cursor = NULL;
+    if (als_query_open(als, &query, &cursor, NULL) != ALS_OK)
+        return false;
+    struct als_event event;
+    for (als_position position = als_cursor_position(cursor);; position--) {
+        if (als_cursor_next(cursor, &event, NULL) != ALS_OK || event.position != position)
+            return false;
+        if (position == 0)
+            return true;
+    }
+}
+
+static void *read_around(void *context)
+{
+    struct crowd *crowd = context;
+    als_position position = 0, before = 0;
+    for (int i = 0; !atomic_load(&crowd->over); i++) {
+        bool right = read_entity(crowd->als, i % ENTITIES, &position) && position >= before;
+        if (i % 7 == 0)
+            right = right && read_all_backwards(crowd->als);
+        before = position;
+        if (!right)
+            atomic_fetch_add(&crowd->wrong, 1);
+    }
+    return NULL;
+}
+
+static uint64_t sealed_files(struct als *als)
+{
+    struct als_stats stats;
+    CHECK_OK(als_stats(als, (str){NULL, 0}, &stats, NULL));
+    return stats.segments;
+}
+
+TEST(writers_and_readers_go_on_while_history_is_sealed)
+{
+    const char *directory = test_directory();
+    struct crowd crowd = {.als = open_sealing(directory)};
+    for (int i = 0; i < WRITERS; i++)
+        CHECK(pthread_create(&crowd.writers[i], NULL, write_batches, &crowd) == 0);
+    for (int i = 0; i < READERS; i++)
+        CHECK(pthread_create(&crowd.readers[i], NULL, read_around, &crowd) == 0);
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(crowd.writers[i], NULL);
+    while (sealed_files(crowd.als) < 8) // the keeper will come
+        sched_yield();
+    atomic_store(&crowd.over, true);
+    for (int i = 0; i < READERS; i++)
+        pthread_join(crowd.readers[i], NULL);
+    CHECK_EQUAL(0, atomic_load(&crowd.wrong));
+    als_close(crowd.als);
+    AUTO(als) again = open_sealing(directory);
+    CHECK_EQUAL((uint64_t)WRITERS * ROUNDS * PER_BATCH, event_count(again, NULL));
+    als_position position;
+    for (int entity = 0; entity < ENTITIES; entity++)
+        CHECK(read_entity(again, entity, &position));
+    CHECK(read_all_backwards(again));
+}
+
+static void raise_counter(void *context)
+{
+    counter_raise(context);
+}
+
+static uint64_t follow_all(struct als *als)
+{
+    struct als_follow follow = ALS_FOLLOW_INIT;
+    struct counter woken = COUNTER_INIT;
+    follow.after = 0;
+    follow.wake = raise_counter;
+    follow.context = &woken;
+    AUTO(als_follower) follower = NULL;
+    CHECK_OK(als_follow_open(als, &follow, &follower, NULL));
+    struct als_event event;
+    for (als_position position = 1;; position++) {
+        CHECK_OK(als_follower_next(follower, &event, NULL));
+        if (event.position == 0)
+            return position - 1;
+        CHECK_EQUAL(position, event.position);
+    }
+}
+
+TEST(states_names_and_followers_see_sealed_history)
+{
+    AUTO(als) als = open_sealing(NULL);
+    struct crowd crowd = {.als = als};
+    write_batches(&crowd);
+    while (sealed_files(als) < 4)
+        sched_yield();
+    struct als_state_query query = ALS_STATE_QUERY_INIT;
+    query.entity = S("e-3");
+    AUTO(als_state) state = NULL;
+    CHECK_OK(als_state_open(als, &query, &state, NULL));
+    CHECK_STR(S("{\"w0\":399,\"text\":\"some words\"}"), als_state_view(state).json);
+    struct als_names_query names_query = ALS_NAMES_QUERY_INIT;
+    names_query.of = ALS_NAMES_TYPES;
+    AUTO(als_names) names = NULL;
+    CHECK_OK(als_names_open(als, &names_query, &names, NULL));
+    struct als_name name;
+    CHECK(als_names_next(names, &name) && name.count == 3 * ROUNDS);
+    CHECK(als_names_next(names, &name) && name.count == 2 * ROUNDS);
+    CHECK(!als_names_next(names, &name));
+    CHECK_EQUAL(ROUNDS * PER_BATCH, follow_all(als));
+}
