@@ -85,6 +85,14 @@ static void find_places(struct entry *entries, uint32_t count, uint32_t *places,
     }
 }
 
+static bool is_plain(str key)
+{
+    for (size_t i = 0; i < key.len; i++)
+        if (key.ptr[i] == '"' || key.ptr[i] == '\\' || (unsigned char)key.ptr[i] < ' ')
+            return false;
+    return true;
+}
+
 // A slot for each different name: of a doubled one the last rule counts.
 static err make_slots(struct compiler *compiler, struct entry *entries, uint32_t count,
                       struct object_rule *object)
@@ -100,7 +108,8 @@ static err make_slots(struct compiler *compiler, struct entry *entries, uint32_t
                                   .tail = text_tail(entry->key),
                                   .key = entry->key,
                                   .rule = RULE_NONE,
-                                  .required = REQUIRED_NO};
+                                  .required = REQUIRED_NO,
+                                  .plain = is_plain(entry->key)};
             entry->owner = object->slot_count++; // by the slot's number from here on
         } else {
             entry->owner = owner->owner;
@@ -235,6 +244,8 @@ err compile_object(const struct source *source, struct rule *rule)
         return ALS_OK;
     object.plain =
         !object.pattern_count && object.property_names == RULE_NONE && object.required_bits <= 64;
+    object.quick = object.plain && !object.dependency_count && object.min_properties == 0 &&
+                   object.max_properties == UINT64_MAX;
     struct object_rule *made = LIST_ADD(compiler, &compiler->objects, struct object_rule);
     if (!made)
         return no_room(compiler);

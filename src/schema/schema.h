@@ -75,6 +75,11 @@ err schema_check_node(const struct schema *schema, const struct json_doc *doc,
 err schema_check_text(const struct schema *schema, str text, struct arena *arena, bool *ret_valid,
                       struct als_why *why);
 
+// Whether `text` is JSON that satisfies the schema, seen in one pass over the text. Only ever a
+// yes: false says that nothing is known, be it that the text is wrong or that it takes a tape to
+// tell. *ret_spaced: there is white space that json_minify() would take away. `arena` as above.
+bool schema_accepts(const struct schema *schema, str text, struct arena *arena, bool *ret_spaced);
+
 // ---- Explaining. Slower: every failure, up to SCHEMA_ERRORS_MAX, with where and why.
 
 struct schema_error {
