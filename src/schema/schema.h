@@ -71,7 +71,8 @@ err schema_check(const struct schema *schema, const struct json_doc *doc, struct
 err schema_check_node(const struct schema *schema, const struct json_doc *doc,
                       const struct json_node *node, struct arena *arena, bool *ret_valid,
                       struct als_why *why);
-// The same for text, which is parsed into the arena first: ALS_JSON_SYNTAX, too.
+// The same for text, which is parsed into the arena unless schema_accepts() will do:
+// ALS_JSON_SYNTAX, too.
 err schema_check_text(const struct schema *schema, str text, struct arena *arena, bool *ret_valid,
                       struct als_why *why);
 
