@@ -30,6 +30,7 @@ enum {
     SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
     SNAPSHOTS_PER_ENTITY_MAX = 100,
     SNAPSHOTS_COUNT_MAX = 262144,     // of a tenant
+    SNAPSHOT_DUE_REMEMBERED = 4096,   // entities of which the keeper knows when to ask again
     SNAPSHOTS_PAGE_MAX = 1000,        // snapshots of one page
     SCHEMA_DEPTH_MAX = 128,           // nesting of a schema's text
     SCHEMA_RULES_MAX = 100000,        // subschemas of one schema, with what it refers to

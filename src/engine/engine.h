@@ -108,6 +108,7 @@ struct als {
     struct signal keep;
     bool keep_wanted, keeper_stopping, keeper_started;
     pthread_t keeper;
+    struct due_memory *due; // the keeper's
 
     struct lock slots_lock; // LOCK_SLOTS
     struct slot *free_slots;
