@@ -52,9 +52,10 @@ enum {
     SCHEMA_TAG_BYTES_MAX = 128,
     SCHEMA_REFERENCES_MAX = 64,   // of one version, as the Confluent API names them
     SCHEMA_COMPARE_MS_MAX = 3000, // comparing a schema with all earlier versions
-    UPCAST_OPERATIONS_MAX = 100,  // of one step
-    UPCAST_SEGMENTS_MAX = 16,     // of one path
-    UPCAST_BYTES_MAX = 65536,     // the text of a subject's upcasts
+    DESK_CALLS_MAX = 64, // changes and comparisons of schemas that wait for the server's desk
+    UPCAST_OPERATIONS_MAX = 100, // of one step
+    UPCAST_SEGMENTS_MAX = 16,    // of one path
+    UPCAST_BYTES_MAX = 65536,    // the text of a subject's upcasts
 
     TENANTS_DEFAULT_MAX = 1000,
     APPEND_SLOTS = 1024,    // appends that wait for the writer, all tenants together

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes: what is asked is judged, made durable, and only then folded in by the same function that
-// folds at the opening. All of it under the lock, so a judgement holds until it is in the fold.
+// folds at the opening. All of it while the registry is `changing`, so a judgement holds until it
+// is in the fold.
 #include "registry/inside.h"
 
 #include <stdio.h>
@@ -282,7 +283,9 @@ static err register_new(struct judging *judging, str content, struct als_why *wh
                             .references = draft->references,
                             .config = draft->config};
     TRY(commit(registry, &record, why));
+    lock_take(&registry->lock);
     subject_find(registry, draft->subject)->latest = MOVE(program);
+    lock_release(&registry->lock);
     return rules_publish(registry, why);
 }
 
@@ -314,9 +317,9 @@ err registry_register(struct registry *registry, const struct registry_draft *dr
                       struct registry_verdict *ret_verdict, struct als_why *why)
 {
     struct judging judging = {.registry = registry, .arena = arena};
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = register_locked(registry, draft, &judging, ret_registered, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     if (code == ALS_SCHEMA_INCOMPATIBLE)
         *ret_verdict = judging.verdict;
     return code;
@@ -343,9 +346,9 @@ err registry_compare(struct registry *registry, const struct registry_draft *dra
                      struct als_why *why)
 {
     struct judging judging = {.registry = registry, .arena = arena};
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = compare_locked(&judging, draft, version, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     if (code == ALS_OK)
         *ret_verdict = judging.verdict;
     return code;
@@ -364,11 +367,11 @@ err registry_configure(struct registry *registry, str subject, const struct regi
                        struct als_why *why)
 {
     struct record record = {.kind = RECORD_CONFIGURE, .subject = subject, .config = *config};
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = check_room(registry, subject, why);
     if (code == ALS_OK)
         code = commit_and_publish(registry, &record, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     return code;
 }
 
@@ -378,7 +381,7 @@ err registry_deprecate(struct registry *registry, str subject, uint32_t version,
     struct record record = {.kind = RECORD_DEPRECATE, .subject = subject, .version = version};
     struct registry_wanted wanted = {.subject = subject, .as_of_us = REGISTRY_NEVER};
     struct version *found;
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = find_locked(registry, &wanted, &found, why); // one that is not deprecated
     wanted.version = version;
     if (code == ALS_OK && version)
@@ -389,7 +392,7 @@ err registry_deprecate(struct registry *registry, str subject, uint32_t version,
                     STR(str_first(subject, SUBJECT_BYTES_MAX / 2)));
     if (code == ALS_OK)
         code = commit_and_publish(registry, &record, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     return code;
 }
 
@@ -412,8 +415,8 @@ static err set_upcasts_locked(struct registry *registry, str subject, str upcast
 
 err registry_set_upcasts(struct registry *registry, str subject, str upcasts, struct als_why *why)
 {
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = set_upcasts_locked(registry, subject, upcasts, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     return code;
 }

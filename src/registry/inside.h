@@ -28,9 +28,10 @@ struct subject {
 
 struct registry {
     struct registry_options options;
-    struct lock lock;          // LOCK_REGISTRY: guards all but `rules`
-    struct arena kept;         // names, versions, texts with escapes
-    struct arena scratch;      // of one change
+    struct lock changing; // LOCK_REGISTRY: one change at a time, from its decision to its rules
+    struct lock lock;     // LOCK_SUBJECTS: guards what there is; see registry.c
+    struct arena kept;    // names, versions, texts with escapes; the changer's
+    struct arena scratch; // of one change
     struct subject **subjects; // by name
     uint32_t subject_count, subject_capacity;
     struct version **contents; // id n is at n - 1: the first version of it

@@ -71,7 +71,7 @@ static err read_draft(struct schema_call *request, struct flaw *flaw)
     return ALS_OK;
 }
 
-void schemas_register(struct call *call)
+static void register_schema(struct call *call)
 {
     struct flaw flaw = {};
     struct als_schema_version schema;
@@ -91,6 +91,11 @@ void schemas_register(struct call *call)
         reply_incompatible(call, request, &flaw.why);
     else
         reply_flaw(call, code, &flaw);
+}
+
+void schemas_register(struct call *call)
+{
+    desk_do(call, register_schema, reply_error);
 }
 
 // ---- GET /api/v1/schemas
