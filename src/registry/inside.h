@@ -91,8 +91,9 @@ uint64_t content_hash(str content);
 // The first version for which it is so; NULL when there is none.
 struct version *content_find(const struct registry *registry, str content, struct arena *arena);
 struct version *content_find_in(const struct subject *subject, str content, struct arena *arena);
-err compile_locked(struct registry *registry, str schema, str references, bool trusted,
-                   struct program **ret_program, struct als_why *why);
+// The lock is not held: it takes long, and looks for other versions.
+err compile_version(struct registry *registry, str schema, str references, bool trusted,
+                    struct program **ret_program, struct als_why *why);
 
 // ---- rules.c
 

@@ -215,6 +215,58 @@ TEST(who_looks_waits_for_no_change)
     keeper_end(&keeper);
 }
 
+// It would be durable, and the registry could not be opened again.
+TEST(a_change_that_could_not_be_read_again_is_refused)
+{
+    keeper = (struct keeper){.count = 0};
+    struct registry *registry = registry_of(&keeper);
+    struct registry_draft draft = draft_of("a", "{}");
+    draft.description = S("\xff");
+    CHECK_ERR(ALS_VALIDATION, try_register(registry, draft, NULL));
+    draft.description = S("text");
+    draft.tags = S("[\"t\"");
+    CHECK_ERR(ALS_VALIDATION, try_register(registry, draft, NULL));
+    draft.tags = S("[]");
+    draft.references = S("[");
+    CHECK_ERR(ALS_SCHEMA_INVALID, try_register(registry, draft, NULL));
+    draft.references = S("");
+    size_t bytes_max = registry->kept.bytes_max;
+    registry->kept.bytes_max = registry->kept.bytes_held + 1000;
+    CHECK_ERR(ALS_TOO_LARGE, try_register(registry, draft, NULL));
+    CHECK_EQUAL(0, keeper.count);
+    registry->kept.bytes_max = bytes_max;
+    CHECK_OK(try_register(registry, draft, NULL));
+    registry_free(registry);
+    registry_free(registry_of(&keeper));
+    keeper_end(&keeper);
+}
+
+TEST(what_is_set_already_makes_no_record)
+{
+    keeper = (struct keeper){.count = 0};
+    struct registry *registry = registry_of(&keeper);
+    register_version(registry, "a", "{}");
+    for (int i = 0; i < 3; i++) {
+        set_mode(registry, "a", COMPAT_MODE_FULL);
+        CHECK_EQUAL(2, keeper.count);
+    }
+    set_mode(registry, "", COMPAT_MODE_NONE);
+    set_mode(registry, "", COMPAT_MODE_NONE);
+    CHECK_EQUAL(3, keeper.count);
+    struct registry_config config = {.sets_mode = true, .sets_enforce = true};
+    CHECK_OK(registry_configure(registry, S("a"), &config, NULL));
+    CHECK_EQUAL(COMPAT_MODE_NONE, registry_mode(registry, S("a")));
+    CHECK_EQUAL(4, keeper.count);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(registry_set_upcasts(registry, S("a"), S("{ \"steps\" : [] }"), NULL));
+    CHECK_EQUAL(5, keeper.count);
+    CHECK_OK(registry_set_upcasts(registry, S("a"), S(""), NULL));
+    CHECK_OK(registry_set_upcasts(registry, S("a"), S(""), NULL));
+    CHECK_EQUAL(6, keeper.count);
+    registry_free(registry);
+    keeper_end(&keeper);
+}
+
 TEST(equal_content_shares_an_id_whatever_the_subject)
 {
     keeper = (struct keeper){.count = 0};

@@ -109,8 +109,8 @@ static err compile_latest(struct registry *registry, struct subject *subject, st
         return ALS_OK;
     struct als_why inner = {""};
     struct program *program = NULL;
-    err code = compile_locked(registry, latest->told.schema, latest->told.references, true,
-                              &program, &inner);
+    err code = compile_version(registry, latest->told.schema, latest->told.references, true,
+                               &program, &inner);
     lock_take(&registry->lock);
     subject->latest = program;
     lock_release(&registry->lock);

@@ -70,7 +70,8 @@ struct compiler {
     struct list resources, homes; // struct resource, struct home
     struct list anchors;          // struct anchor
     struct hash_map uri_map, anchor_map, member_map;
-    struct list anchor_names; // str; an index is what a program calls an anchor
+    struct list element_tables; // const uint32_t *: the nodes of a long array's elements
+    struct list anchor_names;   // str; an index is what a program calls an anchor
     uint32_t metaschema_depth;
 
     struct list rules, numbers, strings, arrays, objects, slots, leaves, words, patterns,

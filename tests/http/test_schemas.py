@@ -603,7 +603,7 @@ def test_a_bounded_number_of_comparisons_may_wait():
         # Those who have gone are not worked for, so there is room when the one under way is over.
         body = {"schema": bomb({"minimum": 1})}
         eventually(lambda: client.post(f"{SCHEMAS}/s/compatibility/check", body).status == 200,
-                   "room for a comparison")
+                   "room for a comparison", seconds=60)
 
 
 def test_metrics_count_schemas_and_validations():
