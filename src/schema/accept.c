@@ -10,6 +10,7 @@
 // pass even if a later one has its key, and what a doubled key requires is required once.
 #include "schema/leaf.h"
 
+#include "base/bytes.h"
 #include "base/limits.h"
 
 #define HOT static inline __attribute__((always_inline))
@@ -85,16 +86,19 @@ HOT const char *take_leaf(const struct reading *reading, const struct leaf *leaf
 
 // ---- Objects
 
-// Behind the key at `at` and its colon, when it is the slot's as it stands; else NULL.
+// Behind the slot's key and its colon, when they stand at `at` as they are; else NULL.
 HOT const char *behind_key(const struct reading *reading, const struct slot *slot, const char *at)
 {
-    size_t len = slot->key.len;
-    if ((size_t)(reading->end - at) < len + sizeof "\"\":" || at[0] != '"' || at[len + 1] != '"' ||
-        at[len + 2] != ':' || !slot->plain)
+    const struct key_text *text = &slot->text;
+    size_t len = text->len, left = (size_t)(reading->end - at);
+    if (left < sizeof(uint64_t) || left < len || !text->ptr)
         return NULL;
-    str key = {at + 1, len};
-    bool same = slot_is(slot, head_at(key.ptr, reading->end, len), text_tail(key), key);
-    return same ? at + len + 3 : NULL;
+    if ((load_le64(at) ^ text->first) << text->unused_bits)
+        return NULL;
+    if (len > sizeof(uint64_t) && load_le64(at + len - sizeof(uint64_t)) != text->last)
+        return NULL;
+    bool same = len <= 2 * sizeof(uint64_t) || memcmp(at, text->ptr, len) == 0;
+    return same ? at + len : NULL;
 }
 
 static const char *take_key(struct reading *reading, const struct object_rule *object,
@@ -140,6 +144,8 @@ static const char *take_members(struct reading *reading, const struct frame *fra
             at = take_value(reading, frame, leaf, known ? slot->rule : additional, value);
         if (!at)
             return NULL;
+        if (__builtin_expect(at < reading->end && *at == ',', 1))
+            continue;
         char byte = next_byte(reading, &at);
         if (byte == '}')
             return all_required(object, seen) ? at + 1 : NULL;

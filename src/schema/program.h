@@ -104,6 +104,14 @@ struct leaf {
     int64_t low, high;
 };
 
+// A key as it stands in a text without white space, with its quotes and the colon: "key":
+struct key_text {
+    const char *ptr; // NULL: it cannot stand there as it is, for it needs escapes
+    size_t len;
+    uint64_t first, last; // its first 8 bytes and its last
+    uint8_t unused_bits;  // of the first, when there are fewer
+};
+
 // A name that an object's keywords know, in the order in which they name it.
 struct slot {
     uint64_t head, tail; // its first 8 bytes and its last, or 0
@@ -111,8 +119,8 @@ struct slot {
     uint32_t rule;     // RULE_NONE: only required
     uint32_t required; // its number among the required ones, or REQUIRED_NO
     uint64_t bit;      // the same as a bit, when it is one of the first 64; else 0
-    bool plain;        // the key needs no escapes, so it stands in a text as it is
-    struct leaf leaf;  // of the rule
+    struct key_text text;
+    struct leaf leaf; // of the rule
 };
 enum { REQUIRED_NO = UINT32_MAX };
 
