@@ -32,6 +32,7 @@ enum {
     SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
     SNAPSHOTS_PER_ENTITY_MAX = 100,
     SNAPSHOTS_COUNT_MAX = 262144,     // of a tenant
+    SNAPSHOT_DUE_REMEMBERED = 4096,   // entities of which the keeper knows when to ask again
     SNAPSHOTS_PAGE_MAX = 1000,        // snapshots of one page
     SCHEMA_DEPTH_MAX = 128,           // nesting of a schema's text
     SCHEMA_RULES_MAX = 100000,        // subschemas of one schema, with what it refers to
@@ -53,9 +54,10 @@ enum {
     SCHEMA_TAG_BYTES_MAX = 128,
     SCHEMA_REFERENCES_MAX = 64,   // of one version, as the Confluent API names them
     SCHEMA_COMPARE_MS_MAX = 3000, // comparing a schema with all earlier versions
-    UPCAST_OPERATIONS_MAX = 100,  // of one step
-    UPCAST_SEGMENTS_MAX = 16,     // of one path
-    UPCAST_BYTES_MAX = 65536,     // the text of a subject's upcasts
+    DESK_CALLS_MAX = 64, // changes and comparisons of schemas that wait for the server's desk
+    UPCAST_OPERATIONS_MAX = 100, // of one step
+    UPCAST_SEGMENTS_MAX = 16,    // of one path
+    UPCAST_BYTES_MAX = 65536,    // the text of a subject's upcasts
 
     TENANTS_DEFAULT_MAX = 1000,
     APPEND_SLOTS = 1024,    // appends that wait for the writer, all tenants together

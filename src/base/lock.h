@@ -10,8 +10,9 @@
 // Lowest first; each names what it guards.
 enum lock_rank {
     LOCK_ENGINE = 1, // engine: map of tenants to stores
-    LOCK_REGISTRY,   // registry: subjects; held while a change is decided and made durable
+    LOCK_REGISTRY,   // registry: changes; held while one is decided and made durable
     LOCK_SETTINGS,   // settings: the log of settings
+    LOCK_SUBJECTS,   // registry: what there is; held for a look or the entry of a change
     LOCK_NAMES,      // index: the ordered names, made when asked for
     LOCK_WATCH,      // store: list of those who want to hear of new positions; held while they do
     LOCK_MAILBOX,    // store: appends that wait for the writer
@@ -22,6 +23,7 @@ enum lock_rank {
     LOCK_SLOTS,           // engine: free append slots
     LOCK_WAITER,          // engine: one caller that waits for its append
     LOCK_SERVER,          // server: list of open event streams
+    LOCK_DESK,            // server: requests that wait for the desk
     LOCK_WORKERS,         // worker: processes and the jobs that wait for one
     LOCK_HTTP,            // http: requests of a loop that are to be continued
     LOCK_STREAM,          // http: sockets of the stream loop

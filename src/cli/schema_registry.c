@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The verbs that talk to a registry have one shape: words in, a request, an answer, an exit code.
+// What is particular to one stands in its struct, at the end.
 #include "cli/schema_registry.h"
 
 #include "base/limits.h"
@@ -8,30 +10,29 @@
 
 enum { DOCUMENT_BYTES_MAX = 64 << 20, URL_BYTES_MAX = 64 << 10, WAIT_MS = 60'000 };
 
+struct registry_verb;
+
 // What all of them take; each reads its own part.
 struct schema_words {
     struct remote_words remote;
+    const struct registry_verb *verb;
     str subject, file, description, compatibility, enforce, as_of;
     struct word_list tags;
     struct word_number version;
     bool deprecated, versions;
 };
 
-#define JSON_FLAG                                                                                  \
-    {                                                                                              \
-        "json", NULL, FLAG_SWITCH, offsetof(struct remote_words, json), NULL,                      \
-            "JSON, also on a terminal"                                                             \
-    }
-#define FILE_FLAG                                                                                  \
-    {                                                                                              \
-        "file", "FILE", FLAG_TEXT, offsetof(struct schema_words, file), NULL,                      \
-            "where it is; default standard input"                                                  \
-    }
-#define VERSION_FLAG                                                                               \
-    {                                                                                              \
-        "version", "N", FLAG_NUMBER, offsetof(struct schema_words, version), NULL,                 \
-            "a version; default the latest"                                                        \
-    }
+struct exchange {
+    struct remote *remote;
+    const struct schema_words *asked;
+    struct buf url, request, answer, text;
+};
+
+struct registry_verb {
+    struct manual manual;
+    err (*ask)(struct exchange *exchange, struct als_why *why); // the rest of the URL, and a body
+    int (*print)(struct exchange *exchange);                    // the answer; the exit code
+};
 
 // ---- Reading the document
 
@@ -67,12 +68,6 @@ static err read_document(str name, struct buf *document, struct als_why *why)
 
 // ---- Asking
 
-struct exchange {
-    struct remote *remote;
-    const struct schema_words *asked;
-    struct buf url, request, answer, text;
-};
-
 static void exchange_begin(struct exchange *exchange, struct remote *remote,
                            const struct schema_words *asked)
 {
@@ -92,7 +87,7 @@ static void exchange_end(struct exchange *exchange)
     buf_deinit(&exchange->text);
 }
 
-static err ask(struct exchange *exchange, struct als_why *why)
+static err send_request(struct exchange *exchange, struct als_why *why)
 {
     bool posts = exchange->request.len > 0;
     struct remote_request request = {.method = posts ? S("POST") : S("GET"),
@@ -159,6 +154,35 @@ static void put_lines(struct exchange *exchange, const struct json_doc *doc, str
     }
 }
 
+static int run(struct remote *remote, const void *words)
+{
+    const struct schema_words *asked = words;
+    struct exchange exchange;
+    struct als_why why = {""};
+    exchange_begin(&exchange, remote, asked);
+    err code = asked->verb->ask(&exchange, &why);
+    if (code == ALS_OK)
+        code = send_request(&exchange, &why);
+    int result = code ? remote_failed(remote, code, &why) : asked->verb->print(&exchange);
+    exchange_end(&exchange);
+    return result;
+}
+
+static int run_verb(struct cli *cli, const struct registry_verb *verb)
+{
+    struct schema_words asked = {.remote = REMOTE_WORDS_INIT, .verb = verb};
+    int code;
+    if (!words_accept(cli, &verb->manual, &asked, &code))
+        return code;
+    if (asked.enforce.ptr && !str_equal(asked.enforce, S("true")) &&
+        !str_equal(asked.enforce, S("false"))) {
+        cli_say(cli, "--enforce: '%.*s' is neither true nor false",
+                STR(str_first(asked.enforce, 40)));
+        return EXIT_USAGE;
+    }
+    return remote_run(cli, &asked, run);
+}
+
 // ---- register
 
 static void put_enforce(struct json_writer *writer, str enforce)
@@ -167,7 +191,7 @@ static void put_enforce(struct json_writer *writer, str enforce)
     json_put_bool(writer, str_equal(enforce, S("true")));
 }
 
-static err write_registration(struct exchange *exchange, struct als_why *why)
+static err ask_register(struct exchange *exchange, struct als_why *why)
 {
     const struct schema_words *asked = exchange->asked;
     struct buf document;
@@ -195,59 +219,15 @@ static err write_registration(struct exchange *exchange, struct als_why *why)
     return code;
 }
 
-static int run_register(struct remote *remote, const void *words)
-{
-    struct exchange exchange;
-    struct als_why why = {""};
-    exchange_begin(&exchange, remote, words);
-    err code = write_registration(&exchange, &why);
-    if (code == ALS_OK)
-        code = ask(&exchange, &why);
-    int result = code ? remote_failed(remote, code, &why) : print_answer(&exchange);
-    exchange_end(&exchange);
-    return result;
-}
+// ---- list and show
 
-int verb_schema_register(struct cli *cli)
+static err ask_list(struct exchange *exchange, struct als_why *why)
 {
-    static const struct flag flags[] = {
-        FILE_FLAG,
-        {"description", "TEXT", FLAG_TEXT, offsetof(struct schema_words, description), NULL,
-         "what it is for"},
-        {"tag", "TAG", FLAG_LIST, offsetof(struct schema_words, tags), NULL, "may be repeated"},
-        {"compatibility", "MODE", FLAG_TEXT, offsetof(struct schema_words, compatibility), NULL,
-         "of the subject from now on: NONE, BACKWARD, FORWARD, FULL, or ..._TRANSITIVE"},
-        {"enforce", "true|false", FLAG_TEXT, offsetof(struct schema_words, enforce), NULL,
-         "whether events of this type are checked when they are appended"},
-        REMOTE_FLAGS,
-        JSON_FLAG,
-    };
-    static const struct manual manual = {
-        .usage = "[FLAGS] SUBJECT",
-        .text = "Registers a JSON Schema as the next version of a subject, the name of an event\n"
-                "type. A schema that says the same as an existing version gives that version. One\n"
-                "that is not compatible is refused with the reasons.\n",
-        .examples = "  allsource schema register order.placed --file order.json --enforce true\n",
-        .flags = flags,
-        .flag_count = COUNT_OF(flags),
-        .operand = "SUBJECT",
-        .operand_at = offsetof(struct schema_words, subject),
-        .operand_needed = true,
-    };
-    struct schema_words asked = {.remote = REMOTE_WORDS_INIT};
-    int code;
-    if (!words_accept(cli, &manual, &asked, &code))
-        return code;
-    if (asked.enforce.ptr && !str_equal(asked.enforce, S("true")) &&
-        !str_equal(asked.enforce, S("false"))) {
-        cli_say(cli, "--enforce: '%.*s' is neither true nor false",
-                STR(str_first(asked.enforce, 40)));
-        return EXIT_USAGE;
-    }
-    return remote_run(cli, &asked, run_register);
+    (void)why; // it cannot fail
+    if (exchange->asked->deprecated)
+        url_parameter(&exchange->url, "deprecated", S("true"));
+    return ALS_OK;
 }
-
-// ---- list
 
 static int print_list(struct exchange *exchange)
 {
@@ -263,89 +243,16 @@ static int print_list(struct exchange *exchange)
     return cli_finish(exchange->remote->cli, EXIT_DONE);
 }
 
-static int run_list(struct remote *remote, const void *words)
+static err ask_show(struct exchange *exchange, struct als_why *why)
 {
-    struct exchange exchange;
-    struct als_why why = {""};
-    exchange_begin(&exchange, remote, words);
-    if (exchange.asked->deprecated)
-        url_parameter(&exchange.url, "deprecated", S("true"));
-    err code = ask(&exchange, &why);
-    int result = code ? remote_failed(remote, code, &why) : print_list(&exchange);
-    exchange_end(&exchange);
-    return result;
-}
-
-int verb_schema_list(struct cli *cli)
-{
-    static const struct flag flags[] = {
-        {"deprecated", NULL, FLAG_SWITCH, offsetof(struct schema_words, deprecated), NULL,
-         "also those of which all versions are deprecated"},
-        REMOTE_FLAGS,
-        JSON_FLAG,
-    };
-    static const struct manual manual = {
-        .usage = "[FLAGS]",
-        .text = "Prints the subjects that have a schema. On a terminal one a line.\n",
-        .examples = "  allsource schema list\n",
-        .flags = flags,
-        .flag_count = COUNT_OF(flags),
-    };
-    struct schema_words asked = {.remote = REMOTE_WORDS_INIT};
-    int code;
-    return words_accept(cli, &manual, &asked, &code) ? remote_run(cli, &asked, run_list) : code;
-}
-
-// ---- show
-
-static int run_show(struct remote *remote, const void *words)
-{
-    struct exchange exchange;
-    struct als_why why = {""};
-    exchange_begin(&exchange, remote, words);
-    const struct schema_words *asked = exchange.asked;
-    url_segment(&exchange.url, asked->subject);
+    const struct schema_words *asked = exchange->asked;
+    url_segment(&exchange->url, asked->subject);
     if (asked->versions)
-        buf_put_str(&exchange.url, S("/versions"));
-    url_number(&exchange.url, "version", asked->version);
+        buf_put_str(&exchange->url, S("/versions"));
+    url_number(&exchange->url, "version", asked->version);
     if (asked->as_of.ptr)
-        url_parameter(&exchange.url, "as_of", asked->as_of);
-    if (asked->deprecated)
-        url_parameter(&exchange.url, "deprecated", S("true"));
-    err code = ask(&exchange, &why);
-    int result = code ? remote_failed(remote, code, &why) : print_answer(&exchange);
-    exchange_end(&exchange);
-    return result;
-}
-
-int verb_schema_show(struct cli *cli)
-{
-    static const struct flag flags[] = {
-        VERSION_FLAG,
-        {"as-of", "MOMENT", FLAG_MOMENT, offsetof(struct schema_words, as_of), NULL,
-         "the one that was the latest then"},
-        {"deprecated", NULL, FLAG_SWITCH, offsetof(struct schema_words, deprecated), NULL,
-         "a deprecated one may be the latest, too"},
-        {"versions", NULL, FLAG_SWITCH, offsetof(struct schema_words, versions), NULL,
-         "only the numbers of all versions"},
-        REMOTE_FLAGS,
-        JSON_FLAG,
-    };
-    static const struct manual manual = {
-        .usage = "[FLAGS] SUBJECT",
-        .text = "Prints a schema with its version, description, tags and what is set for its\n"
-                "subject.\n",
-        .examples = "  allsource schema show order.placed --version 2 --json | jq .schema\n"
-                    "  allsource schema show order.placed --as-of 2026-01-01\n",
-        .flags = flags,
-        .flag_count = COUNT_OF(flags),
-        .operand = "SUBJECT",
-        .operand_at = offsetof(struct schema_words, subject),
-        .operand_needed = true,
-    };
-    struct schema_words asked = {.remote = REMOTE_WORDS_INIT};
-    int code;
-    return words_accept(cli, &manual, &asked, &code) ? remote_run(cli, &asked, run_show) : code;
+        url_parameter(&exchange->url, "as_of", asked->as_of);
+    return ask_list(exchange, why);
 }
 
 // ---- validate and check: a document in, a verdict out
@@ -370,6 +277,16 @@ static int print_verdict(struct exchange *exchange, str good)
     return cli_finish(cli, is_good ? EXIT_DONE : EXIT_FAILED);
 }
 
+static int print_valid(struct exchange *exchange)
+{
+    return print_verdict(exchange, S("valid"));
+}
+
+static int print_compatible(struct exchange *exchange)
+{
+    return print_verdict(exchange, S("compatible"));
+}
+
 static err write_document(struct exchange *exchange, bool with_subject, str field,
                           struct als_why *why)
 {
@@ -390,71 +307,138 @@ static err write_document(struct exchange *exchange, bool with_subject, str fiel
     return code;
 }
 
-static int run_validate(struct remote *remote, const void *words)
+static err ask_validate(struct exchange *exchange, struct als_why *why)
 {
-    struct exchange exchange;
-    struct als_why why = {""};
-    exchange_begin(&exchange, remote, words);
-    buf_put_str(&exchange.url, S("/validate"));
-    err code = write_document(&exchange, true, S("payload"), &why);
-    if (code == ALS_OK)
-        code = ask(&exchange, &why);
-    int result = code ? remote_failed(remote, code, &why) : print_verdict(&exchange, S("valid"));
-    exchange_end(&exchange);
-    return result;
+    buf_put_str(&exchange->url, S("/validate"));
+    return write_document(exchange, true, S("payload"), why);
+}
+
+static err ask_check(struct exchange *exchange, struct als_why *why)
+{
+    url_segment(&exchange->url, exchange->asked->subject);
+    buf_put_str(&exchange->url, S("/compatibility/check"));
+    return write_document(exchange, false, S("schema"), why);
+}
+
+// ---- The table
+
+#define WORD(name) offsetof(struct schema_words, name)
+#define JSON_FLAG                                                                                  \
+    {                                                                                              \
+        "json", NULL, FLAG_SWITCH, offsetof(struct remote_words, json), NULL,                      \
+            "JSON, also on a terminal"                                                             \
+    }
+#define FILE_FLAG                                                                                  \
+    {                                                                                              \
+        "file", "FILE", FLAG_TEXT, WORD(file), NULL, "where it is; default standard input"         \
+    }
+#define VERSION_FLAG                                                                               \
+    {                                                                                              \
+        "version", "N", FLAG_NUMBER, WORD(version), NULL, "a version; default the latest"          \
+    }
+#define FLAGS(list) .flags = (list), .flag_count = COUNT_OF(list)
+#define SUBJECT .operand = "SUBJECT", .operand_at = WORD(subject), .operand_needed = true
+
+static const struct flag register_flags[] = {
+    FILE_FLAG,
+    {"description", "TEXT", FLAG_TEXT, WORD(description), NULL, "what it is for"},
+    {"tag", "TAG", FLAG_LIST, WORD(tags), NULL, "may be repeated"},
+    {"compatibility", "MODE", FLAG_TEXT, WORD(compatibility), NULL,
+     "of the subject from now on: NONE, BACKWARD, FORWARD, FULL, or ..._TRANSITIVE"},
+    {"enforce", "true|false", FLAG_TEXT, WORD(enforce), NULL,
+     "whether events of this type are checked when they are appended"},
+    REMOTE_FLAGS,
+    JSON_FLAG,
+};
+static const struct flag list_flags[] = {
+    {"deprecated", NULL, FLAG_SWITCH, WORD(deprecated), NULL,
+     "also those of which all versions are deprecated"},
+    REMOTE_FLAGS,
+    JSON_FLAG,
+};
+static const struct flag show_flags[] = {
+    VERSION_FLAG,
+    {"as-of", "MOMENT", FLAG_MOMENT, WORD(as_of), NULL, "the one that was the latest then"},
+    {"deprecated", NULL, FLAG_SWITCH, WORD(deprecated), NULL,
+     "a deprecated one may be the latest, too"},
+    {"versions", NULL, FLAG_SWITCH, WORD(versions), NULL, "only the numbers of all versions"},
+    REMOTE_FLAGS,
+    JSON_FLAG,
+};
+static const struct flag document_flags[] = {FILE_FLAG, VERSION_FLAG, REMOTE_FLAGS, JSON_FLAG};
+
+static const struct registry_verb register_verb = {
+    {.usage = "[FLAGS] SUBJECT",
+     .text = "Registers a JSON Schema as the next version of a subject, the name of an event\n"
+             "type. A schema that says the same as an existing version gives that version. One\n"
+             "that is not compatible is refused with the reasons.\n",
+     .examples = "  allsource schema register order.placed --file order.json --enforce true\n",
+     FLAGS(register_flags),
+     SUBJECT},
+    ask_register,
+    print_answer};
+
+static const struct registry_verb list_verb = {
+    {.usage = "[FLAGS]",
+     .text = "Prints the subjects that have a schema. On a terminal one a line.\n",
+     .examples = "  allsource schema list\n",
+     FLAGS(list_flags)},
+    ask_list,
+    print_list};
+
+static const struct registry_verb show_verb = {
+    {.usage = "[FLAGS] SUBJECT",
+     .text = "Prints a schema with its version, description, tags and what is set for its\n"
+             "subject.\n",
+     .examples = "  allsource schema show order.placed --version 2 --json | jq .schema\n"
+                 "  allsource schema show order.placed --as-of 2026-01-01\n",
+     FLAGS(show_flags),
+     SUBJECT},
+    ask_show,
+    print_answer};
+
+static const struct registry_verb validate_verb = {
+    {.usage = "[FLAGS] SUBJECT",
+     .text = "Checks a payload by a registered schema and prints all that is wrong with it.\n"
+             "Exits with 0 when it is valid and with 1 when it is not.\n",
+     .examples = "  echo '{\"total\":99}' | allsource schema validate order.placed\n",
+     FLAGS(document_flags),
+     SUBJECT},
+    ask_validate,
+    print_valid};
+
+static const struct registry_verb check_verb = {
+    {.usage = "[FLAGS] SUBJECT",
+     .text = "Says whether a schema could be registered as the next version of a subject, and\n"
+             "if not every reason why. Registers nothing.\n"
+             "Exits with 0 when it is compatible and with 1 when it is not.\n",
+     .examples = "  allsource schema check order.placed --file order.json\n",
+     FLAGS(document_flags),
+     SUBJECT},
+    ask_check,
+    print_compatible};
+
+int verb_schema_register(struct cli *cli)
+{
+    return run_verb(cli, &register_verb);
+}
+
+int verb_schema_list(struct cli *cli)
+{
+    return run_verb(cli, &list_verb);
+}
+
+int verb_schema_show(struct cli *cli)
+{
+    return run_verb(cli, &show_verb);
 }
 
 int verb_schema_validate(struct cli *cli)
 {
-    static const struct flag flags[] = {FILE_FLAG, VERSION_FLAG, REMOTE_FLAGS, JSON_FLAG};
-    static const struct manual manual = {
-        .usage = "[FLAGS] SUBJECT",
-        .text = "Checks a payload by a registered schema and prints all that is wrong with it.\n"
-                "Exits with 0 when it is valid and with 1 when it is not.\n",
-        .examples = "  echo '{\"total\":99}' | allsource schema validate order.placed\n",
-        .flags = flags,
-        .flag_count = COUNT_OF(flags),
-        .operand = "SUBJECT",
-        .operand_at = offsetof(struct schema_words, subject),
-        .operand_needed = true,
-    };
-    struct schema_words asked = {.remote = REMOTE_WORDS_INIT};
-    int code;
-    return words_accept(cli, &manual, &asked, &code) ? remote_run(cli, &asked, run_validate) : code;
-}
-
-static int run_check(struct remote *remote, const void *words)
-{
-    struct exchange exchange;
-    struct als_why why = {""};
-    exchange_begin(&exchange, remote, words);
-    url_segment(&exchange.url, exchange.asked->subject);
-    buf_put_str(&exchange.url, S("/compatibility/check"));
-    err code = write_document(&exchange, false, S("schema"), &why);
-    if (code == ALS_OK)
-        code = ask(&exchange, &why);
-    int result =
-        code ? remote_failed(remote, code, &why) : print_verdict(&exchange, S("compatible"));
-    exchange_end(&exchange);
-    return result;
+    return run_verb(cli, &validate_verb);
 }
 
 int verb_schema_check(struct cli *cli)
 {
-    static const struct flag flags[] = {FILE_FLAG, VERSION_FLAG, REMOTE_FLAGS, JSON_FLAG};
-    static const struct manual manual = {
-        .usage = "[FLAGS] SUBJECT",
-        .text = "Says whether a schema could be registered as the next version of a subject, and\n"
-                "if not every reason why. Registers nothing.\n"
-                "Exits with 0 when it is compatible and with 1 when it is not.\n",
-        .examples = "  allsource schema check order.placed --file order.json\n",
-        .flags = flags,
-        .flag_count = COUNT_OF(flags),
-        .operand = "SUBJECT",
-        .operand_at = offsetof(struct schema_words, subject),
-        .operand_needed = true,
-    };
-    struct schema_words asked = {.remote = REMOTE_WORDS_INIT};
-    int code;
-    return words_accept(cli, &manual, &asked, &code) ? remote_run(cli, &asked, run_check) : code;
+    return run_verb(cli, &check_verb);
 }

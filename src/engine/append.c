@@ -115,22 +115,17 @@ AUTO_WITH(slot, slot_give)
 
 // ---- Encoding
 
-static err check_text(str json, const char *what, struct als_why *why)
+// `*known` is how much of that text is known by now, and in the end that it is checked.
+static err check_text(str json, const char *what, enum als_json *known, struct als_why *why)
 {
     struct als_why inner;
-    if (json_check(json, JSON_DEPTH_MAX, &inner) == ALS_OK)
+    bool spaced;
+    if (*known != ALS_JSON_TEXT || json.len == 0)
         return ALS_OK;
-    return FAIL(why, ALS_INVALID_EVENT, "%s: %.200s", what, inner.text);
-}
-
-// `payload` is how much of that text is known by now.
-static err check_json(const struct als_draft *draft, enum als_json payload, struct als_why *why)
-{
-    if (payload == ALS_JSON_TEXT)
-        TRY(check_text(draft->payload, "payload", why));
-    if (draft->json != ALS_JSON_TEXT)
-        return ALS_OK;
-    return draft->metadata.len ? check_text(draft->metadata, "metadata", why) : ALS_OK;
+    if (json_check_spaced(json, JSON_DEPTH_MAX, &spaced, &inner) != ALS_OK)
+        return FAIL(why, ALS_INVALID_EVENT, "%s: %.200s", what, inner.text);
+    *known = spaced ? ALS_JSON_CHECKED : ALS_JSON_MINIFIED;
+    return ALS_OK;
 }
 
 static err check_draft(const struct als_draft *draft, struct als_why *why)
@@ -182,7 +177,8 @@ static err encode(struct slot *slot, const struct als_draft *draft, const struct
     uint8_t *at = record_begin(record, (uint32_t)bytes->len, &record_draft);
     size_t payload_len = put_text(at, draft->payload, checked->payload);
     at = record_payload_done(record, payload_len);
-    size_t metadata_len = draft->metadata.len ? put_text(at, draft->metadata, draft->json) : 0;
+    size_t metadata_len =
+        draft->metadata.len ? put_text(at, draft->metadata, checked->metadata) : 0;
     uint64_t size = draft->entity.len + draft->type.len + payload_len + metadata_len;
     if (size > slot->als->options.event_bytes_max)
         return FAIL(why, ALS_TOO_LARGE, "an event is at most %llu bytes, got %llu",
@@ -221,11 +217,13 @@ static err take_draft(struct slot *slot, struct checker *checker, const struct a
                       size_t at, int64_t now_us, struct als_why *why)
 {
     const struct als_draft *draft = &append->drafts[at];
-    struct checked checked = {.payload = draft->json, .schema_version = draft->schema_version};
+    struct checked checked = {
+        .payload = draft->json, .metadata = draft->json, .schema_version = draft->schema_version};
     TRY(check_draft(draft, why));
     if (checker->rules)
         TRY(checker_take(checker, append, draft, &checked, why));
-    TRY(check_json(draft, checked.payload, why));
+    TRY(check_text(draft->payload, "payload", &checked.payload, why));
+    TRY(check_text(draft->metadata, "metadata", &checked.metadata, why));
     return encode(slot, draft, &checked, &slot->append.events[at], now_us, why);
 }
 

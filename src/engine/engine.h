@@ -110,6 +110,7 @@ struct als {
     struct signal keep;
     bool keep_wanted, keeper_stopping, keeper_started;
     pthread_t keeper;
+    struct due_memory *due; // the keeper's
 
     struct segment_cache *cache; // of all tenants
 
@@ -203,10 +204,10 @@ struct checker {
     size_t valid;
     uint64_t first_ns; // what the first one took
 };
-// What is known of a payload.
+// What is known of a draft's texts.
 struct checked {
-    enum als_json payload;
-    uint32_t schema_version; // that it has passed
+    enum als_json payload, metadata;
+    uint32_t schema_version; // that the payload has passed
 };
 // ALS_VALIDATION when the payload is refused. Fills in `checked` when there is a schema for it.
 err checker_take(struct checker *checker, const struct als_append *append,

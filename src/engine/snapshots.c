@@ -81,7 +81,7 @@ static bool wants_snapshot(struct tenant *tenant, const struct als_event *event)
         return code == ALS_OK &&
                behind < (uint64_t)options->snapshots_per_entity * options->snapshot_events;
     }
-    return snapshots_due(tenant->snapshots, event->entity, event->recorded_us,
+    return snapshots_due(tenant->snapshots, tenant->als->due, event->entity, event->recorded_us,
                          options->snapshot_seconds);
 }
 

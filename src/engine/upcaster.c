@@ -84,7 +84,8 @@ enum als_err als_upcaster_open(struct als *als, als_str tenant, uint32_t version
     upcaster->registry = registry;
     upcaster->target = version;
     upcaster->tenant_len = (uint8_t)tenant.len; // a name that was checked
-    memcpy(upcaster->tenant, tenant.ptr, tenant.len);
+    if (tenant.len)
+        memcpy(upcaster->tenant, tenant.ptr, tenant.len);
     arena_init(&upcaster->arena, UPCASTER_BLOCK_BYTES, UPCASTER_BYTES_MAX);
     *ret_upcaster = upcaster;
     return ALS_OK;

@@ -64,12 +64,31 @@ err json_parse(str text, struct json_options options, struct arena *arena, struc
 
 // The same check without a tape.
 err json_check(str text, uint32_t depth_max, struct als_why *why);
+// The same; *ret_spaced: there is white space that json_minify() would take away.
+err json_check_spaced(str text, uint32_t depth_max, bool *ret_spaced, struct als_why *why);
 
 // Finds the first complete JSON value at the start of `text`, of any kind, which is checked:
 // `*ret_len` is its length with the white space before it. For texts that arrive in pieces:
 // ALS_OK with 0 when it may be complete only with more bytes (a number is complete when something
 // follows it). A value that grows piece by piece is read again from its start with each.
 err json_first_value(str text, uint32_t depth_max, size_t *ret_len, struct als_why *why);
+
+// ---- Pieces of a text that is read for the first time, for who knows what to expect. Each takes
+// what begins at `at` and returns what is behind it, or NULL when there is no such thing before
+// `end`. A text of nothing but such pieces in their order is JSON exactly when json_check() says
+// so.
+
+struct json_taken {
+    const char *at;
+    bool escaped; // it holds a backslash
+};
+struct json_taken json_take_string(const char *at, const char *end); // `at` is behind its '"'
+const char *json_take_number(const char *at, const char *end);
+const char *json_take_literal(const char *at, const char *end); // true, false, null
+const char *json_take_space(const char *at, const char *end);   // perhaps none; never NULL
+// A value of any kind, with the white space before it. *ret_spaced: there was some there or within.
+// A number or a literal ends where it stops being one, whatever comes then.
+const char *json_take_value(const char *at, const char *end, uint32_t depth_max, bool *ret_spaced);
 
 // ---- Walking a tape. A node is valid while the document's text and arena live.
 

@@ -28,8 +28,8 @@ static bool is_space(char c)
 static bool take_all(pass_run *run, struct pass *pass)
 {
     const char *at = run(pass);
-    while (at && at < pass->end && is_space(*at))
-        at++;
+    for (; at && at < pass->end && is_space(*at); at++)
+        pass->spaced = at;
     if (at && at < pass->end)
         at = json_refuse(pass, at, WANT_END);
     return at != NULL;
@@ -86,6 +86,16 @@ err json_parse(str text, struct json_options options, struct arena *arena, struc
 err json_check(str text, uint32_t depth_max, struct als_why *why)
 {
     return json_check_by(json_pass_best(), text, depth_max, NULL, why);
+}
+
+err json_check_spaced(str text, uint32_t depth_max, bool *ret_spaced, struct als_why *why)
+{
+    TRY(check_len(text, why));
+    struct pass pass = pass_over(text, depth_max);
+    if (!take_all(json_pass_best(), &pass))
+        return refusal(&pass, NULL, why);
+    *ret_spaced = pass.spaced != NULL;
+    return ALS_OK;
 }
 
 // "12" may go on as "123": a number is complete only when something follows. Nothing but white

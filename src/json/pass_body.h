@@ -11,10 +11,7 @@
 // the index of the one around it. No byte at or behind `end` is read.
 // The state lives in locals that never escape, so that it stays in registers; hence the forced
 // inlining.
-#include "base/bytes.h"
-#include "json/pass.h"
-
-#define HOT static inline __attribute__((always_inline))
+#include "json/pieces.h"
 
 struct spot {
     uint32_t depth; // how many containers are open
@@ -26,90 +23,6 @@ struct spot {
     bool key_escaped;
     bool entered; // the value just taken is a container whose first child comes next
 };
-
-struct taken {
-    const char *at; // NULL: refused
-    bool escaped;
-};
-
-static struct taken string_rest(struct pass *pass, const char *at)
-{
-    bool escaped = false;
-    while (at && at < pass->end) {
-        unsigned char c = (unsigned char)*at;
-        if (c == '"')
-            return (struct taken){at + 1, escaped};
-        if (c < 0x20)
-            return (struct taken){json_refuse(pass, at, WANT_NO_CONTROL), escaped};
-        escaped |= c == '\\';
-        at = c == '\\' ? json_escape_end(pass, at) : json_utf8_end(pass, at);
-        if (at)
-            at = plain_end(pass, at);
-    }
-    return (struct taken){at ? json_refuse(pass, at, WANT_QUOTE) : NULL, escaped};
-}
-
-// `at` is behind the opening quote.
-HOT struct taken take_string(struct pass *pass, const char *at)
-{
-    at = plain_end(pass, at);
-    if (__builtin_expect(at < pass->end && *at == '"', 1))
-        return (struct taken){at + 1, false};
-    return string_rest(pass, at);
-}
-
-HOT bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') < 10;
-}
-
-// At least one digit.
-HOT const char *take_digits(struct pass *pass, const char *at)
-{
-    if (at == pass->end || !is_digit(*at))
-        return json_refuse(pass, at, WANT_DIGIT);
-    do
-        at++;
-    while (at < pass->end && is_digit(*at));
-    return at;
-}
-
-HOT const char *take_number(struct pass *pass, const char *at)
-{
-    at += *at == '-';
-    at = at < pass->end && *at == '0' ? at + 1 : take_digits(pass, at);
-    if (at && at < pass->end && *at == '.')
-        at = take_digits(pass, at + 1);
-    if (at && at < pass->end && (*at == 'e' || *at == 'E')) {
-        at++;
-        at += at < pass->end && (*at == '+' || *at == '-');
-        at = take_digits(pass, at);
-    }
-    return at;
-}
-
-HOT const char *take_literal(struct pass *pass, const char *at)
-{
-    if (__builtin_expect(pass->end - at > 4, 1)) {
-        uint32_t word = load_le32(at);
-        if (word == load_le32("true") || word == load_le32("null"))
-            return at + 4;
-        if (word == load_le32("fals") && at[4] == 'e')
-            return at + 5;
-    }
-    return json_literal_end(pass, at);
-}
-
-HOT const char *skip_space(struct pass *pass, const char *at)
-{
-    if (__builtin_expect(at < pass->end && (unsigned char)*at <= ' ', 0)) {
-        const char *from = at;
-        at = space_end(pass, at);
-        if (at != from)
-            pass->spaced = from;
-    }
-    return at;
-}
 
 HOT struct json_node *list(struct pass *pass, struct spot *spot)
 {
@@ -123,7 +36,7 @@ HOT struct json_node *list(struct pass *pass, struct spot *spot)
 }
 
 HOT const char *list_scalar(struct pass *pass, struct spot *spot, enum json_kind kind,
-                            const char *start, struct taken taken)
+                            const char *start, struct json_taken taken)
 {
     if (!taken.at || spot->depth >= spot->listed_below)
         return taken.at;
@@ -154,7 +67,7 @@ HOT const char *take_key(struct pass *pass, struct spot *spot, bool object, cons
     if (at == pass->end || *at != '"')
         return json_refuse(pass, at, WANT_KEY);
     const char *start = at + 1;
-    struct taken taken = take_string(pass, start);
+    struct json_taken taken = take_string(pass, start);
     if (!taken.at)
         return NULL;
     spot->key_start = (uint32_t)(start - pass->begin);
@@ -226,12 +139,13 @@ HOT const char *take_value(struct pass *pass, struct spot *spot, char *closers, 
     case '-':
     case '0' ... '9':
         return list_scalar(pass, spot, JSON_NUMBER, at,
-                           (struct taken){take_number(pass, at), false});
+                           (struct json_taken){take_number(pass, at), false});
     case 't':
     case 'f':
     case 'n': {
         enum json_kind kind = *at == 't' ? JSON_TRUE : *at == 'f' ? JSON_FALSE : JSON_NULL;
-        return list_scalar(pass, spot, kind, at, (struct taken){take_literal(pass, at), false});
+        return list_scalar(pass, spot, kind, at,
+                           (struct json_taken){take_literal(pass, at), false});
     }
     default:
         return json_refuse(pass, at, WANT_VALUE);

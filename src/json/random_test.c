@@ -6,6 +6,7 @@
 #include "json/json.h"
 #include "json/pass.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -203,6 +204,53 @@ TEST(json_passes_agree_on_random_and_damaged_texts_and_read_nothing_beyond_them)
     }
     buf_deinit(&buf);
     arena_deinit(&arena);
+}
+
+// What the piece that the first byte asks for leaves of the text must be white space.
+static bool is_one_piece(str text)
+{
+    const char *at = text.ptr, *end = text.ptr + text.len;
+    bool spaced;
+    if (text.len == 0)
+        return false;
+    if (*at == '"')
+        at = json_take_string(at + 1, end).at;
+    else if (*at == '-' || (unsigned)(*at - '0') < 10)
+        at = json_take_number(at, end);
+    else if (*at == 't' || *at == 'f' || *at == 'n')
+        at = json_take_literal(at, end);
+    else
+        at = json_take_value(at, end, JSON_DEPTH_MAX, &spaced);
+    return at && json_take_space(at, end) == end;
+}
+
+TEST(json_pieces_agree_with_the_check_on_random_and_damaged_texts)
+{
+    __attribute__((cleanup(guarded_end))) struct guarded guarded = guarded_new();
+    struct buf buf;
+    size_t taken = 0;
+    char *small = malloc(TEXT_MAX);
+    buf_init(&buf, TEXT_MAX);
+    FOR_EACH_SEED(seed, 20000) {
+        struct rand rand = {seed};
+        buf_reset(&buf);
+        put_random_value(&buf, &rand, (int)(seed % 3), seed % 3 == 0);
+        if (seed % 4)
+            damage(&buf, &rand);
+        str text = at_the_end(&guarded, buf_str(&buf));
+        while (text.len && strchr(" \t\r\n", *text.ptr))
+            text = str_from(text, 1);
+        bool spaced = false;
+        err code = json_check_spaced(text, 0, &spaced, NULL);
+        CHECK_EQUAL(json_check(text, 0, NULL), code);
+        CHECK_EQUAL(code == ALS_OK, is_one_piece(text));
+        if (code == ALS_OK)
+            CHECK_EQUAL(json_minify(text, small) != text.len, spaced);
+        taken += code == ALS_OK;
+    }
+    CHECK(taken > 1000 || test_seed_first() == test_seed_last(20000));
+    buf_deinit(&buf);
+    free(small);
 }
 
 TEST(json_passes_agree_on_every_cut_and_every_shift_of_a_text)

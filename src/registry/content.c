@@ -61,7 +61,7 @@ struct version *content_find_in(const struct subject *subject, str content, stru
 // ---- Compiling, with references to other versions of the same tenant
 
 struct resolving {
-    const struct registry *registry;
+    struct registry *registry;
     str references;
 };
 
@@ -115,14 +115,17 @@ static err resolve(void *context, str uri, struct arena *arena, str *ret_text, s
     struct version *version;
     if (!is_named(resolving->references, uri, arena, &wanted) && !is_version(uri, &wanted))
         return ALS_NOT_FOUND;
-    if (find_locked(resolving->registry, &wanted, &version, why) != ALS_OK)
+    lock_take(&resolving->registry->lock);
+    err code = find_locked(resolving->registry, &wanted, &version, why);
+    lock_release(&resolving->registry->lock);
+    if (code != ALS_OK)
         return ALS_NOT_FOUND;
-    *ret_text = version->told.schema;
+    *ret_text = version->told.schema; // it never changes
     return ALS_OK;
 }
 
-err compile_locked(struct registry *registry, str schema, str references, bool trusted,
-                   struct program **ret_program, struct als_why *why)
+err compile_version(struct registry *registry, str schema, str references, bool trusted,
+                    struct program **ret_program, struct als_why *why)
 {
     struct resolving resolving = {registry, references};
     struct schema_options options = {.trusted = trusted, .resolve = resolve, .context = &resolving};
@@ -141,16 +144,18 @@ err compile_locked(struct registry *registry, str schema, str references, bool t
 err registry_program(struct registry *registry, const struct registry_version *version,
                      struct program **ret_program, struct als_why *why)
 {
+    struct program *program = NULL;
     lock_take(&registry->lock);
-    struct subject *subject = subject_find(registry, version->subject);
+    const struct subject *subject = subject_find(registry, version->subject);
     const struct version *latest = subject ? subject_latest(subject) : NULL;
-    err code = ALS_OK;
     if (latest && latest->told.version == version->version && subject->latest) {
-        program_ref(subject->latest);
-        *ret_program = subject->latest;
-    } else
-        code =
-            compile_locked(registry, version->schema, version->references, true, ret_program, why);
+        program = subject->latest;
+        program_ref(program);
+    }
     lock_release(&registry->lock);
-    return code;
+    if (!program)
+        return compile_version(registry, version->schema, version->references, true, ret_program,
+                               why);
+    *ret_program = program;
+    return ALS_OK;
 }

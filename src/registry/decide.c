@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes: what is asked is judged, made durable, and only then folded in by the same function that
-// folds at the opening. All of it under the lock, so a judgement holds until it is in the fold.
+// folds at the opening. All of it while the registry is `changing`, so a judgement holds until it
+// is in the fold.
 #include "registry/inside.h"
 
 #include <stdio.h>
@@ -12,6 +13,16 @@ static err too_many(const char *what, unsigned most, struct als_why *why)
 
 // ---- From a judged change to the fold
 
+// What is durable must fit into the fold, now and at every opening.
+static err check_memory(const struct registry *registry, str body, struct als_why *why)
+{
+    size_t most = body.len + KIB(64); // its texts unescaped, and what holds them
+    if (registry->kept.bytes_held + most <= registry->kept.bytes_max)
+        return ALS_OK;
+    return FAIL(why, ALS_TOO_LARGE, "the schemas of a tenant take at most %zu bytes of memory",
+                registry->kept.bytes_max);
+}
+
 static err commit(struct registry *registry, const struct record *record, struct als_why *why)
 {
     if (registry->behind)
@@ -22,9 +33,10 @@ static err commit(struct registry *registry, const struct record *record, struct
     struct registry_record kept;
     buf_init(&body, SETTING_BYTES_MAX);
     record_write(record, &body);
-    err code = buf_failed(&body) ? FAIL(why, ALS_TOO_LARGE, "the change is at most %llu bytes",
-                                        (unsigned long long)SETTING_BYTES_MAX)
-                                 : ALS_OK;
+    err code = check_memory(registry, buf_str(&body), why);
+    if (buf_failed(&body))
+        code = FAIL(why, ALS_TOO_LARGE, "the change is at most %llu bytes",
+                    (unsigned long long)SETTING_BYTES_MAX);
     if (code == ALS_OK)
         code = registry->options.keep(registry->options.context, buf_str(&body), &kept, why);
     buf_deinit(&body);
@@ -46,13 +58,33 @@ static err check_room(const struct registry *registry, str name, struct als_why 
 
 // ---- Judging a draft
 
+static err check_description(str description, struct als_why *why)
+{
+    if (description.len > SCHEMA_DESCRIPTION_BYTES_MAX)
+        return too_many("bytes of the description", SCHEMA_DESCRIPTION_BYTES_MAX, why);
+    if (!str_is_utf8(description)) // it becomes JSON
+        return FAIL(why, ALS_VALIDATION, "description: not UTF-8");
+    return ALS_OK;
+}
+
+// What is wrong with a text that goes with the schema is not taken for what is wrong with that.
+static err parse_beside(const char *what, str json, uint32_t span_depth, err code,
+                        struct arena *arena, struct json_doc *ret_doc, struct als_why *why)
+{
+    struct json_options options = {.span_depth = span_depth};
+    struct als_why inner = {""};
+    err parsed = json_parse(json, options, arena, ret_doc, NULL, &inner);
+    if (parsed != ALS_OK)
+        return FAIL(why, parsed == ALS_JSON_SYNTAX ? code : parsed, "%s: %.200s", what, inner.text);
+    return ALS_OK;
+}
+
 static err check_tags(str tags, struct arena *arena, struct als_why *why)
 {
-    struct json_options options = {.span_depth = 1};
     struct json_doc doc;
     if (tags.len == 0)
         return ALS_OK;
-    TRY(json_parse(tags, options, arena, &doc, NULL, why));
+    TRY(parse_beside("tags", tags, 1, ALS_VALIDATION, arena, &doc, why));
     const struct json_node *root = json_root(&doc), *tag = json_first(&doc, root);
     if (root->kind != JSON_ARRAY)
         return FAIL(why, ALS_VALIDATION, "tags: an array of strings");
@@ -90,11 +122,10 @@ static err check_reference(const struct registry *registry, const struct json_do
 static err check_references(const struct registry *registry, str references, struct arena *arena,
                             struct als_why *why)
 {
-    struct json_options options = {.span_depth = UINT32_MAX};
     struct json_doc doc;
     if (references.len == 0)
         return ALS_OK;
-    TRY(json_parse(references, options, arena, &doc, NULL, why));
+    TRY(parse_beside("references", references, UINT32_MAX, ALS_SCHEMA_INVALID, arena, &doc, why));
     const struct json_node *root = json_root(&doc);
     if (root->kind != JSON_ARRAY || root->count > SCHEMA_REFERENCES_MAX)
         return FAIL(why, ALS_SCHEMA_INVALID, "references: an array of at most %d",
@@ -120,8 +151,7 @@ static err check_draft(const struct registry *registry, const struct registry_dr
     if (draft->schema.len > SCHEMA_BYTES_MAX)
         return FAIL(why, ALS_TOO_LARGE, "a schema is at most %llu bytes, got %zu",
                     (unsigned long long)SCHEMA_BYTES_MAX, draft->schema.len);
-    if (draft->description.len > SCHEMA_DESCRIPTION_BYTES_MAX)
-        return too_many("bytes of the description", SCHEMA_DESCRIPTION_BYTES_MAX, why);
+    TRY(check_description(draft->description, why));
     TRY(json_check(draft->schema, SCHEMA_DEPTH_MAX, why));
     TRY(check_tags(draft->tags, arena, why));
     TRY(check_references(registry, draft->references, arena, why));
@@ -265,7 +295,7 @@ static err register_new(struct judging *judging, str content, struct als_why *wh
     struct subject *subject = subject_find(registry, draft->subject);
     TRY(check_new(registry, draft, subject, why));
     AUTO(program) program = NULL;
-    TRY(compile_locked(registry, draft->schema, draft->references, false, &program, why));
+    TRY(compile_version(registry, draft->schema, draft->references, false, &program, why));
     TRY(judge(judging, subject, NULL, why));
     if (!judging->verdict.compatible)
         return incompatible(&judging->verdict, why);
@@ -282,7 +312,9 @@ static err register_new(struct judging *judging, str content, struct als_why *wh
                             .references = draft->references,
                             .config = draft->config};
     TRY(commit(registry, &record, why));
+    lock_take(&registry->lock);
     subject_find(registry, draft->subject)->latest = MOVE(program);
+    lock_release(&registry->lock);
     return rules_publish(registry, why);
 }
 
@@ -314,9 +346,9 @@ err registry_register(struct registry *registry, const struct registry_draft *dr
                       struct registry_verdict *ret_verdict, struct als_why *why)
 {
     struct judging judging = {.registry = registry, .arena = arena};
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = register_locked(registry, draft, &judging, ret_registered, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     if (code == ALS_SCHEMA_INCOMPATIBLE)
         *ret_verdict = judging.verdict;
     return code;
@@ -330,7 +362,7 @@ static err compare_locked(struct judging *judging, const struct registry_draft *
     arena_reset(&registry->scratch);
     TRY(check_draft(registry, draft, &judging->draft, why));
     AUTO(program) program = NULL;
-    TRY(compile_locked(registry, checked->schema, checked->references, false, &program, why));
+    TRY(compile_version(registry, checked->schema, checked->references, false, &program, why));
     struct registry_wanted wanted = {
         .subject = draft->subject, .version = version, .as_of_us = REGISTRY_NEVER};
     struct version *found;
@@ -343,9 +375,9 @@ err registry_compare(struct registry *registry, const struct registry_draft *dra
                      struct als_why *why)
 {
     struct judging judging = {.registry = registry, .arena = arena};
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = compare_locked(&judging, draft, version, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     if (code == ALS_OK)
         *ret_verdict = judging.verdict;
     return code;
@@ -360,15 +392,27 @@ static err commit_and_publish(struct registry *registry, const struct record *re
     return rules_publish(registry, why);
 }
 
+// Whether it changes nothing: what is said again and again is no news for the log.
+static bool is_set(const struct registry *registry, str name, const struct registry_config *change)
+{
+    const struct subject *subject = name.len ? subject_find(registry, name) : NULL;
+    const struct registry_config *config = subject ? &subject->config : &registry->config;
+    if (name.len && !subject)
+        return false;
+    bool mode = !change->sets_mode || (change->has_mode == config->has_mode &&
+                                       (!change->has_mode || change->mode == config->mode));
+    return mode && (!change->sets_enforce || change->enforce == config->enforce);
+}
+
 err registry_configure(struct registry *registry, str subject, const struct registry_config *config,
                        struct als_why *why)
 {
     struct record record = {.kind = RECORD_CONFIGURE, .subject = subject, .config = *config};
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = check_room(registry, subject, why);
-    if (code == ALS_OK)
+    if (code == ALS_OK && !is_set(registry, subject, config))
         code = commit_and_publish(registry, &record, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     return code;
 }
 
@@ -378,7 +422,7 @@ err registry_deprecate(struct registry *registry, str subject, uint32_t version,
     struct record record = {.kind = RECORD_DEPRECATE, .subject = subject, .version = version};
     struct registry_wanted wanted = {.subject = subject, .as_of_us = REGISTRY_NEVER};
     struct version *found;
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = find_locked(registry, &wanted, &found, why); // one that is not deprecated
     wanted.version = version;
     if (code == ALS_OK && version)
@@ -389,7 +433,7 @@ err registry_deprecate(struct registry *registry, str subject, uint32_t version,
                     STR(str_first(subject, SUBJECT_BYTES_MAX / 2)));
     if (code == ALS_OK)
         code = commit_and_publish(registry, &record, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     return code;
 }
 
@@ -406,14 +450,16 @@ static err set_upcasts_locked(struct registry *registry, str subject, str upcast
         TRY(mapping_read(upcasts, &mapping, why));
         upcasts = minified(upcasts, &registry->scratch);
     }
+    if (str_equal(upcasts, subject_find(registry, subject)->upcasts))
+        return ALS_OK;
     struct record record = {.kind = RECORD_UPCASTS, .subject = subject, .upcasts = upcasts};
     return commit_and_publish(registry, &record, why);
 }
 
 err registry_set_upcasts(struct registry *registry, str subject, str upcasts, struct als_why *why)
 {
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     err code = set_upcasts_locked(registry, subject, upcasts, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     return code;
 }

@@ -28,9 +28,10 @@ struct subject {
 
 struct registry {
     struct registry_options options;
-    struct lock lock;          // LOCK_REGISTRY: guards all but `rules`
-    struct arena kept;         // names, versions, texts with escapes
-    struct arena scratch;      // of one change
+    struct lock changing; // LOCK_REGISTRY: one change at a time, from its decision to its rules
+    struct lock lock;     // LOCK_SUBJECTS: guards what there is; see registry.c
+    struct arena kept;    // names, versions, texts with escapes; the changer's
+    struct arena scratch; // of one change
     struct subject **subjects; // by name
     uint32_t subject_count, subject_capacity;
     struct version **contents; // id n is at n - 1: the first version of it
@@ -90,8 +91,9 @@ uint64_t content_hash(str content);
 // The first version for which it is so; NULL when there is none.
 struct version *content_find(const struct registry *registry, str content, struct arena *arena);
 struct version *content_find_in(const struct subject *subject, str content, struct arena *arena);
-err compile_locked(struct registry *registry, str schema, str references, bool trusted,
-                   struct program **ret_program, struct als_why *why);
+// The lock is not held: it takes long, and looks for other versions.
+err compile_version(struct registry *registry, str schema, str references, bool trusted,
+                    struct program **ret_program, struct als_why *why);
 
 // ---- rules.c
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fold, and looking at it.
 //
-// Invariants, under the lock:
+// Who changes has `changing` from the judgement on, and `lock` for the moment in which the change
+// enters the fold. So whoever holds either one sees a fold that stands still: a change may compare
+// and sync for long, and those who only look hold `lock` and wait for no change.
+// Invariants, under either:
 // 1. Subjects are sorted by name; version n of a subject is at n - 1, content n at n - 1.
 // 2. Versions and names live as long as the registry and never move, so callers may keep slices.
 // 3. Nothing of a change is in the fold that is not durable; registry_fold() is the only way in.
@@ -21,7 +24,8 @@ struct registry *registry_new(struct registry_options options)
     if (!registry)
         return NULL;
     registry->options = options;
-    lock_init(&registry->lock, LOCK_REGISTRY);
+    lock_init(&registry->changing, LOCK_REGISTRY);
+    lock_init(&registry->lock, LOCK_SUBJECTS);
     lock_init(&registry->rules_lock, LOCK_POOL);
     arena_init(&registry->kept, KEPT_BLOCK_BYTES, KEPT_BYTES_MAX);
     arena_init(&registry->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
@@ -44,6 +48,7 @@ void registry_free(struct registry *registry)
     free(registry->contents);
     arena_deinit(&registry->kept);
     arena_deinit(&registry->scratch);
+    lock_deinit(&registry->changing);
     lock_deinit(&registry->lock);
     lock_deinit(&registry->rules_lock);
     free(registry);
@@ -55,7 +60,10 @@ err registry_apply(struct registry *registry, const struct registry_record *reco
     struct record read;
     arena_reset(&registry->scratch);
     TRY(record_read(record->body, &registry->scratch, &registry->kept, &read, why));
-    return registry_fold(registry, &read, record->recorded_us, why);
+    lock_take(&registry->lock);
+    err code = registry_fold(registry, &read, record->recorded_us, why);
+    lock_release(&registry->lock);
+    return code;
 }
 
 // ---- Subjects
@@ -323,31 +331,34 @@ err registry_find_id(struct registry *registry, uint32_t id, struct registry_ver
     return there ? ALS_OK : FAIL(why, ALS_SCHEMA_NOT_FOUND, "Schema %u not found", id);
 }
 
-static err find_same_locked(struct registry *registry, const struct registry_draft *draft,
-                            struct version **ret_version, struct als_why *why)
+static err find_same_locked(const struct registry *registry, str name, str content,
+                            struct arena *arena, struct registry_version *ret_version,
+                            struct als_why *why)
 {
-    arena_reset(&registry->scratch);
-    const struct subject *subject = subject_find(registry, draft->subject);
-    if (!subject || !subject_latest(subject))
-        return unknown_subject(draft->subject, why);
-    str content;
-    TRY(content_of(draft->schema, draft->references, &registry->scratch, &content, why));
-    struct version *same = content_find_in(subject, content, &registry->scratch);
+    const struct subject *subject = subject_find(registry, name); // it was there
+    const struct version *same = content_find_in(subject, content, arena);
     if (!same)
         return FAIL(why, ALS_SCHEMA_NOT_FOUND, "Schema not found");
-    *ret_version = same;
+    *ret_version = same->told;
     return ALS_OK;
 }
 
 err registry_find_same(struct registry *registry, const struct registry_draft *draft,
                        struct registry_version *ret_version, struct als_why *why)
 {
-    struct version *version;
-    lock_take(&registry->lock);
-    err code = find_same_locked(registry, draft, &version, why);
-    if (code == ALS_OK)
-        *ret_version = version->told;
-    lock_release(&registry->lock);
+    struct registry_wanted wanted = {.subject = draft->subject, .as_of_us = REGISTRY_NEVER};
+    struct registry_version latest;
+    struct arena arena;
+    str content;
+    TRY(registry_find(registry, &wanted, &latest, why));
+    arena_init(&arena, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
+    err code = content_of(draft->schema, draft->references, &arena, &content, why);
+    if (code == ALS_OK) {
+        lock_take(&registry->lock);
+        code = find_same_locked(registry, draft->subject, content, &arena, ret_version, why);
+        lock_release(&registry->lock);
+    }
+    arena_deinit(&arena);
     return code;
 }
 

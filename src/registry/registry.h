@@ -10,7 +10,8 @@
 // A version is deprecated, never removed: it can still be read by its number, but is no longer the
 // latest, checks no event and is compared with no schema.
 // Threads: all functions may be called by any thread, but registry_apply() and registry_begin() by
-// the one that opens. Changes wait for each other; they compile, compare and sync under one lock.
+// the one that opens. Changes and comparisons wait for each other, for they compile, compare and
+// sync one at a time; those who look wait for none of them.
 #pragma once
 
 #include "base/arena.h"

@@ -17,13 +17,40 @@ struct keeper {
     size_t count;
     err fails; // what the next change comes to
     uint64_t now_ns, step_ns;
+    struct registry *looked_at; // while a change is being kept; NULL: none is
+    size_t looks;
 };
+
+// Everything that looks, from within a change: it would wait for ever if it waited for the change.
+static void look(struct keeper *keeper)
+{
+    struct registry *registry = keeper->looked_at;
+    struct registry_wanted wanted = {.subject = S("a"), .as_of_us = REGISTRY_NEVER};
+    struct registry_draft draft = {.subject = S("a"), .schema = S("true")};
+    struct registry_version version;
+    str upcasts;
+    AUTO(program) program = NULL;
+    AUTO(rules) rules = registry_rules(registry);
+    CHECK_OK(registry_find(registry, &wanted, &version, NULL));
+    CHECK_EQUAL(1, version.version);
+    CHECK_OK(registry_find_id(registry, version.id, &version, NULL));
+    CHECK_OK(registry_find_same(registry, &draft, &version, NULL));
+    CHECK_OK(registry_program(registry, &version, &program, NULL));
+    CHECK_OK(registry_upcasts(registry, S("a"), &upcasts, NULL));
+    CHECK_EQUAL(1, rules_find(rules, S("a"))->version);
+    CHECK(!registry_config(registry, S("a")).has_mode);
+    CHECK_EQUAL(COMPAT_MODE_BACKWARD, registry_mode(registry, S("a")));
+    CHECK(!registry_enforces(registry, S("a")));
+    keeper->looks++;
+}
 
 static err keep(void *context, str body, struct registry_record *ret_record, struct als_why *why)
 {
     struct keeper *keeper = context;
     if (keeper->fails != ALS_OK)
         return FAIL(why, keeper->fails, "planned");
+    if (keeper->looked_at)
+        look(keeper);
     CHECK(keeper->count < KEPT_MAX);
     char *copy = malloc(body.len + 1);
     memcpy(copy, body.ptr, body.len);
@@ -172,6 +199,71 @@ TEST(a_change_that_is_not_kept_has_not_happened)
     buf_deinit(&before);
     buf_deinit(&after);
     registry_free(MOVE(registry));
+    keeper_end(&keeper);
+}
+
+TEST(who_looks_waits_for_no_change)
+{
+    keeper = (struct keeper){.count = 0};
+    struct registry *registry = registry_of(&keeper);
+    CHECK_EQUAL(1, register_version(registry, "a", "true"));
+    keeper.looked_at = registry;
+    CHECK_EQUAL(2, register_version(registry, "a", "{}"));
+    CHECK_EQUAL(1, keeper.looks);
+    keeper.looked_at = NULL;
+    registry_free(registry);
+    keeper_end(&keeper);
+}
+
+// It would be durable, and the registry could not be opened again.
+TEST(a_change_that_could_not_be_read_again_is_refused)
+{
+    keeper = (struct keeper){.count = 0};
+    struct registry *registry = registry_of(&keeper);
+    struct registry_draft draft = draft_of("a", "{}");
+    draft.description = S("\xff");
+    CHECK_ERR(ALS_VALIDATION, try_register(registry, draft, NULL));
+    draft.description = S("text");
+    draft.tags = S("[\"t\"");
+    CHECK_ERR(ALS_VALIDATION, try_register(registry, draft, NULL));
+    draft.tags = S("[]");
+    draft.references = S("[");
+    CHECK_ERR(ALS_SCHEMA_INVALID, try_register(registry, draft, NULL));
+    draft.references = S("");
+    size_t bytes_max = registry->kept.bytes_max;
+    registry->kept.bytes_max = registry->kept.bytes_held + 1000;
+    CHECK_ERR(ALS_TOO_LARGE, try_register(registry, draft, NULL));
+    CHECK_EQUAL(0, keeper.count);
+    registry->kept.bytes_max = bytes_max;
+    CHECK_OK(try_register(registry, draft, NULL));
+    registry_free(registry);
+    registry_free(registry_of(&keeper));
+    keeper_end(&keeper);
+}
+
+TEST(what_is_set_already_makes_no_record)
+{
+    keeper = (struct keeper){.count = 0};
+    struct registry *registry = registry_of(&keeper);
+    register_version(registry, "a", "{}");
+    for (int i = 0; i < 3; i++) {
+        set_mode(registry, "a", COMPAT_MODE_FULL);
+        CHECK_EQUAL(2, keeper.count);
+    }
+    set_mode(registry, "", COMPAT_MODE_NONE);
+    set_mode(registry, "", COMPAT_MODE_NONE);
+    CHECK_EQUAL(3, keeper.count);
+    struct registry_config config = {.sets_mode = true, .sets_enforce = true};
+    CHECK_OK(registry_configure(registry, S("a"), &config, NULL));
+    CHECK_EQUAL(COMPAT_MODE_NONE, registry_mode(registry, S("a")));
+    CHECK_EQUAL(4, keeper.count);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(registry_set_upcasts(registry, S("a"), S("{ \"steps\" : [] }"), NULL));
+    CHECK_EQUAL(5, keeper.count);
+    CHECK_OK(registry_set_upcasts(registry, S("a"), S(""), NULL));
+    CHECK_OK(registry_set_upcasts(registry, S("a"), S(""), NULL));
+    CHECK_EQUAL(6, keeper.count);
+    registry_free(registry);
     keeper_end(&keeper);
 }
 

@@ -108,8 +108,12 @@ static err compile_latest(struct registry *registry, struct subject *subject, st
     if (!latest || subject->latest)
         return ALS_OK;
     struct als_why inner = {""};
-    err code = compile_locked(registry, latest->told.schema, latest->told.references, true,
-                              &subject->latest, &inner);
+    struct program *program = NULL;
+    err code = compile_version(registry, latest->told.schema, latest->told.references, true,
+                               &program, &inner);
+    lock_take(&registry->lock);
+    subject->latest = program;
+    lock_release(&registry->lock);
     if (code == ALS_OK || code == ALS_NO_MEMORY)
         return code;
     return FAIL(why, ALS_FORMAT_TOO_NEW,
@@ -144,10 +148,10 @@ err rules_publish(struct registry *registry, struct als_why *why)
 
 err registry_begin(struct registry *registry, struct als_why *why)
 {
-    lock_take(&registry->lock);
+    lock_take(&registry->changing);
     registry->begun = true;
     err code = rules_publish(registry, why);
-    lock_release(&registry->lock);
+    lock_release(&registry->changing);
     return code;
 }
 

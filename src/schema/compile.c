@@ -266,6 +266,7 @@ static void publish(struct compiler *compiler)
     schema->arrays = compiler->arrays.items;
     schema->objects = compiler->objects.items;
     schema->slots = compiler->slots.items;
+    schema->leaves = compiler->leaves.items;
     schema->words = compiler->words.items;
     schema->patterns = compiler->patterns.items;
     schema->dependencies = compiler->dependencies.items;

@@ -4,6 +4,7 @@
 // meet, so that a look-up is one comparison. Large sets of names do with few that meet.
 #include "schema/compiler.h"
 
+#include "base/bytes.h"
 #include "base/rand.h"
 
 enum { MULTIPLIERS_TRIED = 64, MANY = 64 };
@@ -85,6 +86,37 @@ static void find_places(struct entry *entries, uint32_t count, uint32_t *places,
     }
 }
 
+static bool is_plain(str key)
+{
+    for (size_t i = 0; i < key.len; i++)
+        if (key.ptr[i] == '"' || key.ptr[i] == '\\' || (unsigned char)key.ptr[i] < ' ')
+            return false;
+    return true;
+}
+
+static err make_text(struct compiler *compiler, str key, struct key_text *ret_text)
+{
+    enum { AROUND = 3, WORD = sizeof(uint64_t) }; // two quotes and a colon
+    *ret_text = (struct key_text){.ptr = NULL};
+    if (!is_plain(key))
+        return ALS_OK;
+    size_t len = key.len + AROUND;
+    size_t room = len < WORD ? WORD : len;
+    char *bytes = arena_alloc(compiler->keep, room);
+    if (!bytes)
+        return no_room(compiler);
+    memset(bytes, 0, room);
+    bytes[0] = bytes[key.len + 1] = '"';
+    bytes[key.len + 2] = ':';
+    memcpy(bytes + 1, key.ptr, key.len);
+    *ret_text = (struct key_text){.ptr = bytes,
+                                  .len = len,
+                                  .first = load_le64(bytes),
+                                  .last = load_le64(bytes + room - WORD),
+                                  .unused_bits = (uint8_t)(len < WORD ? 8 * (WORD - len) : 0)};
+    return ALS_OK;
+}
+
 // A slot for each different name: of a doubled one the last rule counts.
 static err make_slots(struct compiler *compiler, struct entry *entries, uint32_t count,
                       struct object_rule *object)
@@ -101,6 +133,7 @@ static err make_slots(struct compiler *compiler, struct entry *entries, uint32_t
                                   .key = entry->key,
                                   .rule = RULE_NONE,
                                   .required = REQUIRED_NO};
+            TRY(make_text(compiler, entry->key, &slot->text));
             entry->owner = object->slot_count++; // by the slot's number from here on
         } else {
             entry->owner = owner->owner;
@@ -235,6 +268,8 @@ err compile_object(const struct source *source, struct rule *rule)
         return ALS_OK;
     object.plain =
         !object.pattern_count && object.property_names == RULE_NONE && object.required_bits <= 64;
+    object.quick = object.plain && !object.dependency_count && object.min_properties == 0 &&
+                   object.max_properties == UINT64_MAX;
     struct object_rule *made = LIST_ADD(compiler, &compiler->objects, struct object_rule);
     if (!made)
         return no_room(compiler);

@@ -70,11 +70,12 @@ struct compiler {
     struct list resources, homes; // struct resource, struct home
     struct list anchors;          // struct anchor
     struct hash_map uri_map, anchor_map, member_map;
-    struct list anchor_names; // str; an index is what a program calls an anchor
+    struct list element_tables; // const uint32_t *: the nodes of a long array's elements
+    struct list anchor_names;   // str; an index is what a program calls an anchor
     uint32_t metaschema_depth;
 
-    struct list rules, numbers, strings, arrays, objects, slots, words, patterns, dependencies,
-        combines, lists, names, value_sets, values, dynamic_anchors;
+    struct list rules, numbers, strings, arrays, objects, slots, leaves, words, patterns,
+        dependencies, combines, lists, names, value_sets, values, dynamic_anchors;
     uint32_t enum_values;
     uint64_t table_work; // what may still be spent on tables for patterns
     bool scoped;         // there is a `$dynamicRef`
@@ -149,7 +150,7 @@ err compile_scalar(const struct source *source,
                    struct rule *rule); // type, numbers, strings, values
 err compile_combine(const struct source *source, struct rule *rule);
 
-// Finds the members whose rules are leaves, when all rules are made.
+// Finds the rules that are leaves, when all are made.
 err find_leaves(struct compiler *compiler);
 
 // ALS_VALIDATION when a rule may come back to itself with the same value.

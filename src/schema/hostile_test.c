@@ -161,6 +161,30 @@ TEST(hostile_bomb_of_references_ends_with_the_steps)
     CHECK(!valid(&bench)); // the first way already fails
 }
 
+// Each reference goes to its element at once; looking through the array would be quadratic.
+TEST(hostile_references_into_one_long_array_are_followed)
+{
+    enum { ELEMENTS = 20'000 };
+    BENCH bench;
+    bench_init(&bench);
+    buf_put_str(&bench.text, S("{\"properties\":{"));
+    for (int i = 0; i < ELEMENTS; i++)
+        buf_printf(&bench.text, "%s\"p%d\":{\"$ref\":\"#/x/%d\"}", i ? "," : "", i, i);
+    buf_put_str(&bench.text, S("},\"x\":["));
+    for (int i = 0; i < ELEMENTS; i++)
+        buf_printf(&bench.text, "%s{\"const\":%d}", i ? "," : "", i);
+    buf_put_str(&bench.text, S("]}"));
+    compile(&bench);
+    for (int i = 0; i < ELEMENTS; i += 331) {
+        buf_reset(&bench.value);
+        buf_printf(&bench.value, "{\"p%d\":%d}", i, i);
+        CHECK(valid(&bench));
+        buf_reset(&bench.value);
+        buf_printf(&bench.value, "{\"p%d\":%d}", i, i + 1);
+        CHECK(!valid(&bench));
+    }
+}
+
 TEST(hostile_tree_of_choices_ends_with_the_steps)
 {
     BENCH bench;

@@ -86,14 +86,30 @@ struct array_rule {
     bool items_legacy;   // draft-07: a list of `items`, then additionalItems
 };
 
-// What a member's rule asks for when it is one of the common small ones, so that it can be accepted
+// What a rule asks for when it is one of the common small ones, so that a value can be accepted
 // where it is met. Only ever a yes: what a leaf does not accept is asked of the rule.
-enum leaf {
+enum leaf_kind {
     LEAF_NONE,   // there is more to the rule
     LEAF_TYPE,   // nothing but `types`
     LEAF_RANGE,  // a number from `low` to `high`
     LEAF_LENGTH, // a string of `low` to `high` bytes is surely long enough and not too long
     LEAF_WORD,   // one of `high` short strings, in `words` from `low` on
+    LEAF_DEEP,   // no leaf: an object or array that can be read member by member (accept.c)
+};
+
+struct leaf {
+    uint8_t types; // as a rule's; of the last and the first 0
+    uint8_t kind;  // enum leaf_kind
+    uint32_t rule; // LEAF_DEEP: the rule, or the one that it refers to
+    int64_t low, high;
+};
+
+// A key as it stands in a text without white space, with its quotes and the colon: "key":
+struct key_text {
+    const char *ptr; // NULL: it cannot stand there as it is, for it needs escapes
+    size_t len;
+    uint64_t first, last; // its first 8 bytes and its last
+    uint8_t unused_bits;  // of the first, when there are fewer
 };
 
 // A name that an object's keywords know, in the order in which they name it.
@@ -103,9 +119,8 @@ struct slot {
     uint32_t rule;     // RULE_NONE: only required
     uint32_t required; // its number among the required ones, or REQUIRED_NO
     uint64_t bit;      // the same as a bit, when it is one of the first 64; else 0
-    uint8_t types;     // of the leaf, as a rule's
-    uint8_t leaf;      // enum leaf
-    int64_t low, high;
+    struct key_text text;
+    struct leaf leaf; // of the rule
 };
 enum { REQUIRED_NO = UINT32_MAX };
 
@@ -132,9 +147,10 @@ struct object_rule {
     uint32_t slots, slot_count;
     uint32_t places, shift; // in lists: a table of 2^(64 - shift) slots; SLOT_NONE where none is
     uint64_t multiplier;
-    bool whole_keys;                   // all of a key is hashed
-    bool plain;                        // there are no patterns and nothing asks for names
-    uint32_t probe_max;                // how far a name may stand from its place
+    bool whole_keys;    // all of a key is hashed
+    bool plain;         // there are no patterns and nothing asks for names
+    bool quick;         // and nothing goes by the object as a whole but what it requires
+    uint32_t probe_max; // how far a name may stand from its place
     uint32_t required, required_count; // in names
     uint32_t required_bits;            // how many different ones
     uint32_t patterns, pattern_count;
@@ -188,6 +204,7 @@ struct schema {
     const struct array_rule *arrays;
     const struct object_rule *objects;
     const struct slot *slots;
+    const struct leaf *leaves; // by rule
     const struct word *words;
     const struct pattern_property *patterns;
     const struct dependency *dependencies;

@@ -43,10 +43,11 @@ static err index_members(struct compiler *compiler, uint32_t document, const str
     return ALS_OK;
 }
 
+enum { FEW = 32 }; // are looked through
+
 static err find_member(struct compiler *compiler, uint32_t document, const struct json_doc *doc,
                        const struct json_node *object, str key, const struct json_node **ret_node)
 {
-    enum { FEW = 32 };
     *ret_node = NULL;
     if (object->count <= FEW) {
         *ret_node = json_member(doc, object, key);
@@ -61,17 +62,47 @@ static err find_member(struct compiler *compiler, uint32_t document, const struc
     return ALS_OK;
 }
 
-static const struct json_node *find_element(const struct json_doc *doc,
-                                            const struct json_node *array, str token)
+// The nodes of an array's elements, for the same reason.
+static err index_elements(struct compiler *compiler, uint32_t document, const struct json_doc *doc,
+                          const struct json_node *array, const uint32_t **ret_nodes)
+{
+    uint32_t index = (uint32_t)(array - doc->nodes), cursor = 0, table, count = 0;
+    uint64_t mark = hash_bytes(&document, sizeof document, (uint64_t)index << 32 | 2);
+    if (map_next(&compiler->member_map, mark, &cursor, &table)) {
+        *ret_nodes = *LIST_AT(compiler->element_tables, const uint32_t *, table);
+        return ALS_OK;
+    }
+    uint32_t *nodes = ARENA_ARRAY(&compiler->scratch, uint32_t, array->count);
+    const uint32_t **made = LIST_ADD(compiler, &compiler->element_tables, const uint32_t *);
+    if (!nodes || !made ||
+        !map_put(compiler, &compiler->member_map, mark, compiler->element_tables.count - 1))
+        return no_room(compiler);
+    for (const struct json_node *child = json_first(doc, array); child;
+         child = json_after(doc, array, child))
+        nodes[count++] = (uint32_t)(child - doc->nodes);
+    *ret_nodes = *made = nodes;
+    return ALS_OK;
+}
+
+static err find_element(struct compiler *compiler, uint32_t document, const struct json_doc *doc,
+                        const struct json_node *array, str token, const struct json_node **ret_node)
 {
     uint64_t index;
     bool number = str_to_u64(token, &index) && (token.len == 1 || *token.ptr != '0');
+    *ret_node = NULL;
     if (!number || index >= array->count)
-        return NULL;
+        return ALS_OK;
+    if (array->count > FEW) {
+        const uint32_t *nodes = NULL;
+        TRY(index_elements(compiler, document, doc, array, &nodes));
+        *ret_node = &doc->nodes[nodes[index]];
+        return ALS_OK;
+    }
     const struct json_node *child = json_first(doc, array);
     while (child && index--)
         child = json_after(doc, array, child);
-    return child;
+    *ret_node = child;
+    return ALS_OK;
 }
 
 // "~1" is '/', "~0" is '~'; false when a '~' stands otherwise.
@@ -108,10 +139,12 @@ static err follow_pointer(struct compiler *compiler, const struct place *from, s
             return nowhere(compiler, from, reference, ": '~' stands before 0 or 1 only");
         rest = str_from(rest, slash + more);
         str token = {room, len};
-        if (node->kind == JSON_OBJECT)
-            TRY(find_member(compiler, place->document, doc, node, token, &node));
-        else
-            node = node->kind == JSON_ARRAY ? find_element(doc, node, token) : NULL;
+        const struct json_node *within = node;
+        node = NULL;
+        if (within->kind == JSON_OBJECT)
+            TRY(find_member(compiler, place->document, doc, within, token, &node));
+        else if (within->kind == JSON_ARRAY)
+            TRY(find_element(compiler, place->document, doc, within, token, &node));
         if (!node)
             return nowhere(compiler, from, reference, "");
         place->node = (uint32_t)(node - doc->nodes);

@@ -71,9 +71,15 @@ err schema_check(const struct schema *schema, const struct json_doc *doc, struct
 err schema_check_node(const struct schema *schema, const struct json_doc *doc,
                       const struct json_node *node, struct arena *arena, bool *ret_valid,
                       struct als_why *why);
-// The same for text, which is parsed into the arena first: ALS_JSON_SYNTAX, too.
+// The same for text, which is parsed into the arena unless schema_accepts() will do:
+// ALS_JSON_SYNTAX, too.
 err schema_check_text(const struct schema *schema, str text, struct arena *arena, bool *ret_valid,
                       struct als_why *why);
+
+// Whether `text` is JSON that satisfies the schema, seen in one pass over the text. Only ever a
+// yes: false says that nothing is known, be it that the text is wrong or that it takes a tape to
+// tell. *ret_spaced: there is white space that json_minify() would take away. `arena` as above.
+bool schema_accepts(const struct schema *schema, str text, struct arena *arena, bool *ret_spaced);
 
 // ---- Explaining. Slower: every failure, up to SCHEMA_ERRORS_MAX, with where and why.
 

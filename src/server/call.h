@@ -19,6 +19,7 @@ struct os;
 struct sse;
 struct waiter;
 struct sql_pool;
+struct desk;
 
 enum reached { REACHED, REACHED_TOO_LATE, REACHED_END };
 
@@ -34,6 +35,7 @@ struct server {
     uint32_t sockets_max;
     uint32_t stop_ms_max;
     struct sql_pool *sql; // NULL: no SQL
+    struct desk *desk;
 
     struct lock lock; // guards the next four; requests are woken under it
     struct sse *sse_first;
@@ -47,7 +49,7 @@ struct server {
 };
 
 // Lives in the arena of its request. Owned by the loop thread, except between handing it to the
-// engine and being continued.
+// engine and being continued, and while it is at the desk.
 struct call {
     struct server *server;
     struct http_request *request;
@@ -58,6 +60,7 @@ struct call {
     void (*then)(struct call *call); // runs on the loop thread when what was waited for is there
     void *state;                     // what the handler keeps for `then`
     enum reached reached;            // what became of waiting for a position
+    atomic_bool gone;                // the client has closed its side; of a call at the desk
 };
 
 // The handlers of routes.def.
@@ -83,5 +86,9 @@ err sql_start(struct server *server, const struct config *config, struct als_why
 void sql_refresh(struct server *server); // their metrics
 void sql_cancel(struct server *server);  // queries under way end; no more are taken
 void sql_stop(struct server *server);
+// The desk (desk.h). After desk_cancel() every call that it had is answered and it takes no more.
+err desk_start(struct server *server, struct als_why *why);
+void desk_cancel(struct server *server);
+void desk_free(struct server *server);
 // Answers the reads that wait for a position; further ones are refused.
 void reading_stop(struct server *server);

@@ -127,7 +127,7 @@ static void refuse_draft(struct call *call, const struct schema_call *request, e
     }
 }
 
-void confluent_register(struct call *call)
+static void register_schema(struct call *call)
 {
     struct als_why why = {""};
     struct als_schema_version schema;
@@ -147,6 +147,11 @@ void confluent_register(struct call *call)
     json_field_u64(&writer, S("id"), schema.id);
     json_close_object(&writer);
     confluent_reply(call, 200);
+}
+
+void confluent_register(struct call *call)
+{
+    desk_do(call, register_schema, confluent_fail);
 }
 
 static void put_version(struct call *call, const struct als_schema_version *schema)
@@ -225,7 +230,7 @@ static bool may_delete(struct call *call, const struct schema_call *request)
     return code == ALS_OK && !permanent;
 }
 
-void confluent_delete_version(struct call *call)
+static void delete_version(struct call *call)
 {
     struct als_why why = {""};
     struct als_schema_version schema;
@@ -243,7 +248,12 @@ void confluent_delete_version(struct call *call)
     confluent_reply(call, 200);
 }
 
-void confluent_delete_subject(struct call *call)
+void confluent_delete_version(struct call *call)
+{
+    desk_do(call, delete_version, confluent_fail);
+}
+
+static void delete_subject(struct call *call)
 {
     struct list list = {.put = put_number};
     struct als_why why = {""};
@@ -260,6 +270,11 @@ void confluent_delete_subject(struct call *call)
         refuse_draft(call, request, code, &why);
     else
         confluent_reply(call, 200);
+}
+
+void confluent_delete_subject(struct call *call)
+{
+    desk_do(call, delete_subject, confluent_fail);
 }
 
 // ---- By id
@@ -407,7 +422,7 @@ static bool level_named(str name, enum als_compatibility *ret_level)
     return als_compatibility_named((str){upper, name.len}, ret_level);
 }
 
-void confluent_set_config(struct call *call)
+static void set_config(struct call *call)
 {
     struct flaw flaw = {};
     str name = {NULL, 0};
@@ -424,7 +439,12 @@ void confluent_set_config(struct call *call)
         reply_level(call, S("compatibility"), level);
 }
 
-void confluent_reset_config(struct call *call)
+void confluent_set_config(struct call *call)
+{
+    desk_do(call, set_config, confluent_fail);
+}
+
+static void reset_config(struct call *call)
 {
     struct als_subject subject;
     const struct schema_call *request = show_subject(call, &subject);
@@ -436,7 +456,12 @@ void confluent_reset_config(struct call *call)
         reply_level(call, S("compatibilityLevel"), subject.compatibility);
 }
 
-void confluent_compatibility(struct call *call)
+void confluent_reset_config(struct call *call)
+{
+    desk_do(call, reset_config, confluent_fail);
+}
+
+static void check_compatibility(struct call *call)
 {
     struct als_why why = {""};
     struct als_schema_version old;
@@ -465,4 +490,9 @@ void confluent_compatibility(struct call *call)
     }
     json_close_object(&writer);
     confluent_reply(call, 200);
+}
+
+void confluent_compatibility(struct call *call)
+{
+    desk_do(call, check_compatibility, confluent_fail);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "server/body.h"
+#include "server/desk.h"
 #include "server/params.h"
 #include "server/reading.h"
 #include "server/reply.h"

@@ -71,7 +71,7 @@ static err read_draft(struct schema_call *request, struct flaw *flaw)
     return ALS_OK;
 }
 
-void schemas_register(struct call *call)
+static void register_schema(struct call *call)
 {
     struct flaw flaw = {};
     struct als_schema_version schema;
@@ -91,6 +91,11 @@ void schemas_register(struct call *call)
         reply_incompatible(call, request, &flaw.why);
     else
         reply_flaw(call, code, &flaw);
+}
+
+void schemas_register(struct call *call)
+{
+    desk_do(call, register_schema, reply_error);
 }
 
 // ---- GET /api/v1/schemas
@@ -277,22 +282,21 @@ void schemas_versions(struct call *call)
 
 static const str outputs[] = {{"default", 7}, {"flag", 4}, {"basic", 5}, {"detailed", 8}, {"", 0}};
 
-static err validate(struct call *call, const struct schema_call *request, unsigned *ret_output,
-                    struct als_validation **ret_validation, struct flaw *flaw)
+static err read_validation(const struct schema_call *request, struct als_validation_query *query,
+                           unsigned *ret_output, struct flaw *flaw)
 {
     const struct body *body = &request->body;
-    struct als_validation_query query = ALS_VALIDATION_QUERY_INIT;
-    query.tenant = request->tenant;
-    query.version = UINT32_MAX;
-    TRY(body_text(body, S("subject"), FIELD_REQUIRED, &query.subject, flaw));
-    TRY(body_u32(body, S("version"), &query.version, flaw));
-    if (query.version == 0)
-        return no_version_0(query.subject, flaw);
-    if (query.version == UINT32_MAX)
-        query.version = 0;
-    TRY(body_json(body, S("payload"), FIELD_REQUIRED, &query.payload, flaw));
-    TRY(param_choice(&request->params, S("output"), outputs, ret_output, flaw));
-    return als_validation_open(call->server->als, &query, ret_validation, &flaw->why);
+    *query = (struct als_validation_query)ALS_VALIDATION_QUERY_INIT;
+    query->tenant = request->tenant;
+    query->version = UINT32_MAX;
+    TRY(body_text(body, S("subject"), FIELD_REQUIRED, &query->subject, flaw));
+    TRY(body_u32(body, S("version"), &query->version, flaw));
+    if (query->version == 0)
+        return no_version_0(query->subject, flaw);
+    if (query->version == UINT32_MAX)
+        query->version = 0;
+    TRY(body_json(body, S("payload"), FIELD_REQUIRED, &query->payload, flaw));
+    return param_choice(&request->params, S("output"), outputs, ret_output, flaw);
 }
 
 static void put_validation(struct json_writer *writer, struct als_validation *validation,
@@ -309,15 +313,15 @@ static void put_validation(struct json_writer *writer, struct als_validation *va
     json_close_object(writer);
 }
 
-void schemas_validate(struct call *call)
+static void validate(struct call *call)
 {
     struct flaw flaw = {};
     struct als_validation *validation = NULL;
+    struct als_validation_query query;
     unsigned output = 0;
-    struct schema_call *request = schema_begin(call);
-    if (!request)
-        return;
-    err code = validate(call, request, &output, &validation, &flaw);
+    err code = read_validation(call->state, &query, &output, &flaw);
+    if (code == ALS_OK)
+        code = als_validation_open(call->server->als, &query, &validation, &flaw.why);
     if (code) {
         reply_flaw(call, code, &flaw);
         return;
@@ -326,4 +330,19 @@ void schemas_validate(struct call *call)
     put_validation(&writer, validation, output);
     als_validation_close(validation);
     reply_json(call, 200);
+}
+
+// The latest version is compiled; another one is compiled for this payload, which may take long.
+void schemas_validate(struct call *call)
+{
+    struct flaw flaw = {};
+    str version = {NULL, 0};
+    const struct schema_call *request = schema_begin(call);
+    if (!request)
+        return;
+    err code = body_json(&request->body, S("version"), FIELD_OPTIONAL, &version, &flaw);
+    if (code == ALS_OK && version.ptr)
+        desk_do(call, validate, reply_error);
+    else
+        validate(call); // which finds the flaw again
 }

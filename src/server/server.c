@@ -260,6 +260,7 @@ err server_start(const struct config *config, struct server **ret_server, struct
         return FAIL(why, ALS_NO_MEMORY, "no memory for the server");
     metrics_on_print(server->metrics, refresh, server);
     TRY(sql_start(server, config, why));
+    TRY(desk_start(server, why));
     TRY(open_doors(server, config, why)); // first, so that /health answers during recovery
     TRY(open_engine(server, config, why));
     *ret_server = MOVE(server);
@@ -273,8 +274,10 @@ void server_stop(struct server *server)
     struct http_server *http = atomic_load(&server->http);
     reading_stop(server);
     sql_cancel(server);
+    desk_cancel(server);
     if (http)
         http_server_stop(http, server->stop_ms_max);
+    desk_free(server);
     sql_stop(server);
     als_close(server->als);
     metrics_free(server->metrics);

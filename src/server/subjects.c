@@ -48,7 +48,7 @@ static void reply_mode(struct call *call, enum als_compatibility mode)
     reply_json(call, 200);
 }
 
-void compatibility_set(struct call *call)
+static void set_compatibility(struct call *call)
 {
     struct flaw flaw = {};
     struct als_subject change = {.enforcement = ALS_ENFORCEMENT_KEEP};
@@ -62,6 +62,11 @@ void compatibility_set(struct call *call)
         reply_flaw(call, code, &flaw);
     else
         reply_mode(call, change.compatibility);
+}
+
+void compatibility_set(struct call *call)
+{
+    desk_do(call, set_compatibility, reply_error);
 }
 
 static void answer_mode(struct call *call)
@@ -97,7 +102,7 @@ static err compare(struct call *call, struct schema_call *request, bool *ret_com
     return als_schema_compare(als, &request->draft, request->version, ret_compatible, &flaw->why);
 }
 
-void compatibility_check(struct call *call)
+static void check_compatibility(struct call *call)
 {
     struct flaw flaw = {};
     struct als_subject subject;
@@ -120,6 +125,11 @@ void compatibility_check(struct call *call)
     issues_put(&request->issues, &writer);
     json_close_object(&writer);
     reply_json(call, 200);
+}
+
+void compatibility_check(struct call *call)
+{
+    desk_do(call, check_compatibility, reply_error);
 }
 
 // ---- /api/v1/schemas/{subject}/enforcement
@@ -148,7 +158,7 @@ static void reply_enforcement(struct call *call, const struct schema_call *reque
     reply_json(call, 200);
 }
 
-void enforcement_set(struct call *call)
+static void set_enforcement(struct call *call)
 {
     struct flaw flaw = {};
     bool on, null;
@@ -167,6 +177,11 @@ void enforcement_set(struct call *call)
         reply_flaw(call, code, &flaw);
     else
         reply_enforcement(call, request);
+}
+
+void enforcement_set(struct call *call)
+{
+    desk_do(call, set_enforcement, reply_error);
 }
 
 static void answer_enforcement(struct call *call)
@@ -199,7 +214,7 @@ static void reply_upcasts(struct call *call, const struct schema_call *request)
     reply_json(call, 200);
 }
 
-void upcasts_set(struct call *call)
+static void set_upcasts(struct call *call)
 {
     struct als_why why = {""};
     struct schema_call *request = schema_begin(call);
@@ -211,6 +226,11 @@ void upcasts_set(struct call *call)
         reply_error(call, code, &why);
     else
         reply_upcasts(call, request);
+}
+
+void upcasts_set(struct call *call)
+{
+    desk_do(call, set_upcasts, reply_error);
 }
 
 static void answer_upcasts(struct call *call)
@@ -247,7 +267,7 @@ static void reply_deprecated(struct call *call, const struct schema_call *reques
     reply_json(call, 200);
 }
 
-void schemas_deprecate(struct call *call)
+static void deprecate(struct call *call)
 {
     struct flaw flaw = {};
     uint64_t number;
@@ -267,4 +287,9 @@ void schemas_deprecate(struct call *call)
         reply_flaw(call, code, &flaw);
     else
         reply_deprecated(call, request);
+}
+
+void schemas_deprecate(struct call *call)
+{
+    desk_do(call, deprecate, reply_error);
 }

@@ -122,19 +122,38 @@ err snapshot_delete(struct snapshots *snapshots, str entity, uint64_t *ret_count
 
 // ---- Being due
 
-bool snapshots_due(struct snapshots *snapshots, str entity, int64_t recorded_us, uint32_t seconds)
+// Since when the newest snapshot of the entity counts as young; `now_us` when there is none, for
+// the first that comes will be younger. When it is due it counts as young from now on.
+static int64_t young_since(struct snapshots *snapshots, uint64_t hash, int64_t now_us,
+                           int64_t age_us, bool *ret_due)
 {
-    files_load(snapshots);
-    int64_t age_us = (int64_t)seconds * 1'000'000;
-    uint64_t hash = store_hash_name(snapshots->store, entity);
     lock_take(&snapshots->lock);
     struct group *group = directory_find(&snapshots->directory, hash);
-    bool due = group &&
-               recorded_us - snapshots->directory.entries[group->first].created_us >= age_us &&
-               recorded_us - group->asked_us >= age_us;
-    if (due)
-        group->asked_us = recorded_us;
+    int64_t since_us = now_us;
+    if (group) {
+        since_us = snapshots->directory.entries[group->first].created_us;
+        since_us = group->asked_us > since_us ? group->asked_us : since_us;
+    }
+    *ret_due = now_us - since_us >= age_us;
+    if (*ret_due)
+        group->asked_us = since_us = now_us;
     lock_release(&snapshots->lock);
+    return since_us;
+}
+
+bool snapshots_due(struct snapshots *snapshots, struct due_memory *memory, str entity,
+                   int64_t recorded_us, uint32_t seconds)
+{
+    int64_t age_us = (int64_t)seconds * 1'000'000;
+    uint64_t hash = store_hash_name(snapshots->store, entity);
+    size_t place = hash % SNAPSHOT_DUE_REMEMBERED;
+    if (memory->answers[place].hash == hash && recorded_us < memory->answers[place].before_us)
+        return false;
+    bool due;
+    files_load(snapshots);
+    int64_t since_us = young_since(snapshots, hash, recorded_us, age_us, &due);
+    memory->answers[place].hash = hash;
+    memory->answers[place].before_us = since_us + age_us;
     return due;
 }
 

@@ -125,8 +125,17 @@ err snapshot_delete(struct snapshots *snapshots, str entity, uint64_t *ret_count
 // ---- Work that waits
 
 // Whether an entity that has just got an event, recorded at `recorded_us`, has a newest snapshot
-// that is older than `seconds`. True at most once in that time, whatever becomes of it.
-bool snapshots_due(struct snapshots *snapshots, str entity, int64_t recorded_us, uint32_t seconds);
+// that is older than `seconds`. True at most once in that time, whatever becomes of it. It is asked
+// for every event, so what was answered is remembered for as long as the answer must stay no; an
+// older snapshot that becomes the newest one, for that was removed, may be noticed late.
+struct due_memory { // of one thread, for all its stores; zeros to begin with
+    struct {
+        uint64_t hash;
+        int64_t before_us; // an event that is recorded before this moment makes nothing due
+    } answers[SNAPSHOT_DUE_REMEMBERED];
+};
+bool snapshots_due(struct snapshots *snapshots, struct due_memory *memory, str entity,
+                   int64_t recorded_us, uint32_t seconds);
 
 // Removes or rewrites one file that is mostly garbage. Returns whether there was one; a failure
 // leaves the file for another time.

@@ -295,12 +295,40 @@ TEST(a_snapshot_is_due_by_time_once_and_only_where_there_is_an_older_one)
     sim_set_now_us(sim, 1'000'000);
     open_rig(&rig, sim, usual);
     append(&rig, S("e"), 1, 1);
-    CHECK(!snapshots_due(rig.snapshots, S("e"), INT64_MAX / 2, 10));
+    struct due_memory none = {}, memory = {};
+    CHECK(!snapshots_due(rig.snapshots, &none, S("e"), INT64_MAX / 2, 10));
     make(&rig, S("e"));
-    CHECK(!snapshots_due(rig.snapshots, S("e"), 10'999'999, 10));
-    CHECK(snapshots_due(rig.snapshots, S("e"), 11'000'000, 10));
-    CHECK(!snapshots_due(rig.snapshots, S("e"), 11'000'001, 10)); // it may have failed
-    CHECK(snapshots_due(rig.snapshots, S("e"), 21'000'000, 10));
+    CHECK(!snapshots_due(rig.snapshots, &memory, S("e"), 10'999'999, 10));
+    CHECK(snapshots_due(rig.snapshots, &memory, S("e"), 11'000'000, 10));
+    CHECK(!snapshots_due(rig.snapshots, &memory, S("e"), 11'000'001, 10)); // it may have failed
+    CHECK(!snapshots_due(rig.snapshots, &none, S("e"), 11'000'001, 10));
+    CHECK(snapshots_due(rig.snapshots, &memory, S("e"), 21'000'000, 10));
+    rig_close(&rig);
+}
+
+// As many entities as share a place in the memory take turns in it; all answers stay right.
+TEST(a_snapshot_is_due_by_time_whatever_the_memory_has_forgotten)
+{
+    AUTO(sim) sim = sim_new(1);
+    struct rig rig;
+    sim_set_now_us(sim, 1'000'000);
+    open_rig(&rig, sim, usual);
+    struct due_memory *memory = calloc(1, sizeof *memory);
+    CHECK(memory != NULL);
+    char name[32];
+    enum { ENTITIES = 3 * SNAPSHOT_DUE_REMEMBERED };
+    for (int64_t now_us = 10'999'999; now_us <= 11'000'001; now_us++)
+        for (int i = 0; i < ENTITIES; i++) {
+            str entity = {name, (size_t)snprintf(name, sizeof name, "e-%d", i)};
+            bool has_one = i % 1000 == 0;
+            if (has_one && now_us == 10'999'999) {
+                append(&rig, entity, 1, 1);
+                make(&rig, entity);
+            }
+            bool due = snapshots_due(rig.snapshots, memory, entity, now_us, 10);
+            CHECK_EQUAL(has_one && now_us == 11'000'000, due);
+        }
+    free(memory);
     rig_close(&rig);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as JSON: the passes agree, and what is accepted survives being minified, compared,
-// walked and cut into values.
+// Any bytes as JSON: the passes agree, so do the pieces of the grammar, and what is accepted
+// survives being minified, compared, walked and cut into values.
 #include "json/json.h"
 #include "json/pass.h"
 
@@ -32,6 +32,43 @@ static void check_passes(str text, const struct json_doc *doc, struct json_error
             assert(other.nodes[n].spaced == doc->nodes[n].spaced);
         }
     }
+}
+
+// The text read by the piece that its first byte asks for.
+static const char *taken(str text)
+{
+    const char *end = text.ptr + text.len;
+    bool spaced;
+    if (text.len == 0)
+        return NULL;
+    switch (*text.ptr) {
+    case '"':
+        return json_take_string(text.ptr + 1, end).at;
+    case 't':
+    case 'f':
+    case 'n':
+        return json_take_literal(text.ptr, end);
+    case '-':
+    case '0' ... '9':
+        return json_take_number(text.ptr, end);
+    default:
+        return json_take_value(text.ptr, end, JSON_DEPTH_MAX, &spaced);
+    }
+}
+
+static void check_pieces(str text, err code)
+{
+    const char *end = text.ptr + text.len, *behind = taken(text);
+    bool whole = behind && json_take_space(behind, end) == end;
+    bool begins = text.len && !strchr(" \t\r\n", *text.ptr); // a NUL counts as white space here
+    assert(!begins || whole == (code == ALS_OK));
+    bool spaced = false;
+    assert(json_check_spaced(text, 0, &spaced, NULL) == code);
+    if (code != ALS_OK)
+        return;
+    char *small = malloc(text.len);
+    assert(small && spaced == (json_minify(text, small) != text.len));
+    free(small);
 }
 
 static void check_minify(str text, struct arena *arena)
@@ -104,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct json_options options = {.span_depth = UINT32_MAX};
     err code = json_parse_by(json_pass_portable, text, options, &arena, &doc, &error, &why);
     check_passes(text, &doc, error, code, &arena);
+    check_pieces(text, code);
 
     size_t len = 0;
     if (json_first_value(text, 0, &len, NULL) == ALS_OK && len)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a schema, a zero byte, and a value: the quick answer and the explained one agree,
-// every error can be written and located, and what compiles once compiles again from its canonical
-// text.
+// what is accepted in one pass is accepted from the tape, every error can be written and located,
+// and what compiles once compiles again from its canonical text.
 #include "base/limits.h"
 #include "schema/schema.h"
 
@@ -49,6 +49,21 @@ static bool check_value(const struct schema *schema, const struct json_doc *doc,
     return true;
 }
 
+static void check_accepted(const struct schema *schema, str text, struct arena *arena)
+{
+    struct json_options options = {.span_depth = UINT32_MAX};
+    struct json_doc doc;
+    bool spaced, valid;
+    if (!schema_accepts(schema, text, arena, &spaced))
+        return;
+    assert(json_parse(text, options, arena, &doc, NULL, NULL) == ALS_OK);
+    err code = schema_check(schema, &doc, arena, &valid, NULL);
+    assert(code == ALS_TOO_LARGE || (code == ALS_OK && valid));
+    char *small = malloc(text.len);
+    assert(small && spaced == (json_minify(text, small) != text.len));
+    free(small);
+}
+
 static void check_again(str text, const struct json_doc *doc, bool valid, struct arena *arena)
 {
     struct schema_options options = {.assert_formats = true, .trusted = true};
@@ -79,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool valid;
     AUTO(schema) schema = NULL;
     if (schema_compile(text, &options, &schema, &why) == ALS_OK) {
+        check_accepted(schema, value, &arena);
         if (json_parse(value, parse, &arena, &doc, NULL, NULL) == ALS_OK &&
             check_value(schema, &doc, &arena, &valid))
             check_again(text, &doc, valid, &arena);

@@ -635,12 +635,14 @@ class Volley:
             body = to_json(value)
             headers = {"Content-Type": JSON_TYPE, "Content-Length": str(len(body))}
             link.socket.sendall(link.head("POST", path, headers) + body)
-        answers = []
-        for link in self.links:
-            status, reason, headers = read_head(link.stream)
-            body = b"".join(read_pieces(link.stream, "POST", status, headers))
-            answers.append(Answer(status, reason, headers, body))
-        return answers
+        return [read_answer(link) for link in self.links]
+
+
+def read_answer(link):
+    """The answer to a POST that was sent on the connection."""
+    status, reason, headers = read_head(link.stream)
+    body = b"".join(read_pieces(link.stream, "POST", status, headers))
+    return Answer(status, reason, headers, body)
 
 
 def event(entity_id="e1", event_type="test.event", payload=None, **more):

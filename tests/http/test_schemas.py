@@ -3,6 +3,7 @@
 
 import json
 import os
+import select
 import threading
 import uuid
 
@@ -11,13 +12,16 @@ from harness import (
     JSON_TYPE,
     NDJSON_TYPE,
     Server,
+    Volley,
     check,
     equal,
+    eventually,
     event,
     fresh,
     in_parallel,
     is_time,
     is_uuid,
+    read_answer,
     refused,
     to_json,
     with_query,
@@ -539,6 +543,67 @@ def test_registering_never_stops_the_writers():
     seen = [one["schema_version"] for one in client.all_events()]
     equal(len(seen), sum(counts), "events")
     check(set(seen) <= set(range(1, 62)), "versions")
+
+
+def bomb(leaf):
+    """Each definition refers twice to the next: comparing two of them takes all the steps there are."""
+    definitions = {"d60": leaf}
+    for number in range(60):
+        target = {"$ref": f"#/$defs/d{number + 1}"}
+        definitions[f"d{number}"] = {"anyOf": [target, {"title": "x", **target}]}
+    return {"$ref": "#/$defs/d0", "$defs": definitions}
+
+
+def begin_check(link, subject, schema):
+    """Asks for a comparison and leaves the answer unread."""
+    body = to_json({"schema": schema})
+    headers = {"Content-Type": JSON_TYPE, "Content-Length": str(len(body))}
+    path = f"{SCHEMAS}/{subject}/compatibility/check"
+    link.socket.sendall(link.head("POST", path, headers) + body)
+
+
+def is_answered(link):
+    return bool(select.select([link.socket], [], [], 0)[0])
+
+
+def test_a_comparison_that_takes_long_holds_up_nobody():
+    with Server("--threads", "1") as server, server.client() as client:
+        register(client, "s", bomb({"minimum": 1}), compatibility="FULL")
+        with Volley(client, 1) as volley:
+            link = volley.links[0]
+            begin_check(link, "s", bomb({"minimum": 2}))
+            equal(show(client, "s")["version"], 1, "version")
+            equal(client.append("e", "s", 1)["version"], 1, "version")
+            check(not is_answered(link), "the comparison was over first")
+
+
+def test_a_stop_answers_those_whose_comparisons_wait():
+    with Server("--threads", "1") as server, server.client() as client:
+        register(client, "s", bomb({"minimum": 1}), compatibility="FULL")
+        with Volley(client, 3) as volley:
+            for link in volley.links:
+                begin_check(link, "s", bomb({"minimum": 2}))
+            show(client, "s")  # behind them
+            server.stop()
+            for link in volley.links:
+                check(read_answer(link).status in (200, 503), "status")
+
+
+def test_a_bounded_number_of_comparisons_may_wait():
+    with Server("--threads", "1") as server, server.client() as client:
+        register(client, "s", bomb({"minimum": 1}), compatibility="FULL")
+        with Volley(client, 70) as volley:
+            for link in volley.links:
+                begin_check(link, "s", bomb({"minimum": 2}))
+            last = read_answer(volley.links[-1])
+            refused(last, 503, "queue_full", "waiting")
+            check("retry-after" in last.headers, "no Retry-After")
+            for link in volley.links:
+                link.close()
+        # Those who have gone are not worked for, so there is room when the one under way is over.
+        body = {"schema": bomb({"minimum": 1})}
+        eventually(lambda: client.post(f"{SCHEMAS}/s/compatibility/check", body).status == 200,
+                   "room for a comparison", seconds=60)
 
 
 def test_metrics_count_schemas_and_validations():
