@@ -217,7 +217,7 @@ err part_file(struct part *part, struct index_file **ret_file, struct als_why *w
 
 struct parts *parts_new(uint32_t room)
 {
-    struct parts *parts = malloc(sizeof *parts + room * sizeof parts->items[0]);
+    struct parts *parts = malloc(sizeof *parts + room * sizeof(struct part *));
     if (!parts)
         return NULL;
     atomic_init(&parts->refs, 1);

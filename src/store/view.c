@@ -5,8 +5,6 @@
 #include "store/inside.h"
 #include "store/part.h"
 
-#include <assert.h>
-
 struct view view_pin(struct store *store)
 {
     if (!store)
@@ -92,11 +90,10 @@ als_position view_sealed(struct view view)
 {
     if (!view.store)
         return 0;
-    for (uint32_t i = 0; i < view.parts->count; i++)
-        if (!part_is_sealed(view.parts->items[i]))
-            return view.parts->items[i]->first - 1;
-    assert(!"the last part is hot");
-    return 0;
+    uint32_t sealed = 0;
+    while (part_is_sealed(view.parts->items[sealed]))
+        sealed++; // the last part is always hot
+    return view.parts->items[sealed]->first - 1;
 }
 
 err view_segment(struct view view, struct part *part, struct segment **ret_segment,
