@@ -26,6 +26,7 @@ struct cell {
 struct row {
     struct cell *cells; // `room` of them, a power of two; when finished, the first `used`
     uint32_t used, room;
+    uint64_t sum; // when finished
 };
 
 struct frequency {
@@ -210,22 +211,20 @@ static int by_type(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-// Moves the cells in use to the front, by the names of their types. Returns their sum.
-static uint64_t row_finish(struct row *row, const uint32_t *ranks)
+// Moves the cells in use to the front, by the names of their types.
+static void row_finish(struct row *row, const uint32_t *ranks)
 {
-    uint64_t sum = 0;
     uint32_t used = 0;
     for (uint32_t i = 0; i < row->room; i++) {
         struct cell cell = row->cells[i];
         if (cell.type == CELL_FREE)
             continue;
         row->cells[used++] = (struct cell){ranks[cell.type], cell.count};
-        sum += cell.count;
+        row->sum += cell.count;
     }
     assert(used == row->used);
     if (used)
         qsort(row->cells, used, sizeof *row->cells, by_type);
-    return sum;
 }
 
 static err frequency_finish(struct analysis *analysis, struct als_why *why)
@@ -240,8 +239,10 @@ static err frequency_finish(struct analysis *analysis, struct als_why *why)
     }
     for (uint32_t i = 0; i < frequency->types.count; i++)
         frequency->order[ranks[i]] = i;
-    for (size_t i = 0; i < frequency->row_count; i++)
-        frequency->total += row_finish(&frequency->rows[i], ranks);
+    for (size_t i = 0; i < frequency->row_count; i++) {
+        row_finish(&frequency->rows[i], ranks);
+        frequency->total += frequency->rows[i].sum;
+    }
     free(ranks);
     return ALS_OK;
 }
@@ -303,12 +304,9 @@ struct frequency_bucket frequency_bucket(const struct analysis *analysis, size_t
     const struct row *row = &frequency->rows[bucket];
     int64_t start_us =
         window_start(analysis->question->window, frequency->first_number + (int64_t)bucket);
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < row->used; i++)
-        count += row->cells[i].count;
     // The first week of the year 0 begins before it, where no time can be written.
     return (struct frequency_bucket){.start_us = start_us < TIME_US_MIN ? TIME_US_MIN : start_us,
-                                     .count = count,
+                                     .count = row->sum,
                                      .type_count = row->used};
 }
 
