@@ -47,7 +47,7 @@ static struct als_analysis *analyse(struct als *als, const struct als_analysis_q
 
 TEST(an_analysis_of_many_tasks_has_each_event_once)
 {
-    enum { EVENTS = 200000, HOURS = (EVENTS + 3599) / 3600 };
+    enum { EVENTS = 132000, HOURS = (EVENTS + 3599) / 3600 };
     AUTO(als) als = store_open_quick();
     fill(als, EVENTS);
     struct als_analysis_query query = query_of(ALS_FREQUENCY);
