@@ -134,6 +134,9 @@ TEST(beyond_exactness_every_count_told_is_true_within_its_error)
         CHECK_EQUAL(model.total, answer.total);
         CHECK(!answer.entities.exact);
         CHECK_EQUAL(SUMMARY_TOP_MAX, answer.entities.top_count);
+        uint64_t unique = unique_of(model.entities);
+        CHECK(answer.entities.unique * 20 > unique * 19 &&
+              answer.entities.unique * 20 < unique * 21);
         for (size_t i = 0; i < answer.entities.top_count; i++) {
             struct counted top = answer.entities.top[i];
             uint64_t truth = 0;
@@ -194,6 +197,38 @@ TEST(a_tally_never_holds_more_names_than_it_may_nor_misses_more_than_it_says)
         tally_deinit(tally);
         free(tally);
     }
+}
+
+// Noise of ever new names around one that is there from the beginning.
+static struct tally *busy_tally(uint64_t from)
+{
+    enum { ROOM = 16 };
+    struct tally *tally = malloc(sizeof *tally);
+    CHECK(tally);
+    tally_init(tally, 1, ROOM, 1 << 20);
+    for (uint64_t i = 0; i < 500; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "%u", (unsigned)(from + i));
+        tally_take(tally, S("busy"), 1);
+        tally_take(tally, str_of(text), 1);
+    }
+    CHECK(tally->missed > 0);
+    return tally;
+}
+
+TEST(what_is_frequent_from_the_beginning_stays_exact_when_tallies_are_merged)
+{
+    struct tally *target = busy_tally(0), *source = busy_tally(1000);
+    CHECK_OK(tally_merge(target, source, NULL));
+    struct summary_names names;
+    tally_answer(target, &names);
+    CHECK_STR(S("busy"), names.top[0].name);
+    CHECK_EQUAL(1000, names.top[0].count);
+    CHECK_EQUAL(0, names.top[0].error);
+    tally_deinit(target);
+    tally_deinit(source);
+    free(target);
+    free(source);
 }
 
 TEST(a_tally_lets_go_of_names_when_their_bytes_run_out)
