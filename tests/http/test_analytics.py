@@ -403,3 +403,26 @@ def test_analyses_do_not_hold_writers_up():
             check(b" 200 " in status, f"status {status!r}")
             reader.close()
         equal(json.loads(client.get(ANALYTICS + "summary").body)["total_events"], 50_200, "all")
+
+
+def test_analyses_of_sealed_history_and_its_tail_are_those_of_a_loop_over_all():
+    with Server("--ephemeral", "--seal-bytes", "4k") as server:
+        client = server.client()
+        made = []
+        for part in range(12):
+            made += fill(client, 150, 40 * 86400, seed=part)
+        eventually(lambda: client.metric("parquet_files_total") > 5, "sealed files")
+        made += fill(client, 7, 40 * 86400, seed=99)
+        since, until = BEGIN, BEGIN + datetime.timedelta(days=41)
+        answer = ask(client, "frequency", since=text(since), until=text(until), window="day")
+        equal(answer["buckets"], model_frequency(made, since, until, "day"), "buckets")
+        summary = ask(client, "summary")
+        equal(summary["total_events"], len(made), "events")
+        equal(summary["top_entities"],
+              model_top(collections.Counter(one[1] for one in made), "entity_id", len(made)), "top")
+        for entity in (None, "e3"):
+            of = [one for one in made if entity in (None, one[1])]
+            answer = ask(client, "correlation", event_type_a="type.t0", event_type_b="type.t1",
+                         time_window_seconds=600, entity_id=entity)
+            equal(answer, {**model_correlation(of, "type.t0", "type.t1", 600),
+                           "position": len(made)}, f"correlation of {entity}")
