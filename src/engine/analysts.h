@@ -11,6 +11,8 @@ struct analyst_hands {
     struct segment_scan *scan;
 };
 
+struct analysis_piece;
+
 struct als_analysis {
     struct als *als;
     struct als_analysis *next; // all that are under way, oldest first
@@ -23,8 +25,8 @@ struct als_analysis {
     struct view view;      // until it is done
     als_position position; // that was pinned
     atomic_bool given_up;
-    struct store_segment *segments; // to be read whole, none for an entity
-    size_t segment_count;
+    struct analysis_piece *pieces; // of segments, one task each; the other tasks are the tail's
+    size_t piece_count;
     als_position sealed; // the cursor begins behind it
     uint64_t task_count;
     void (*done)(void *context);
@@ -40,7 +42,9 @@ struct als_analysis {
 // Puts it among those under way. ALS_QUEUE_FULL, ALS_NOT_READY.
 err analysts_post(struct als_analysis *job, struct als_why *why);
 
-// analytics.c
+// analysis_task.c
+// Cuts the view of the analysis into tasks.
+err analysis_tasks(struct als_analysis *job, struct als_why *why);
 // Gives the events of one task of the analysis to a share of it.
 err analysis_task(const struct als_analysis *job, uint64_t task, struct analyst_hands *hands,
                   struct analysis *share, struct als_why *why);

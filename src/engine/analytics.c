@@ -1,117 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Analyses: from the public question to tasks over a pinned view, and from answers to public ones.
-//
-// A task is a segment, whose columns are decoded in blocks, or a stretch of positions of the log's
-// tail, which a cursor walks. An analysis of an entity is one task: a cursor over its events,
-// sealed ones included, so that it reads only them.
+// Analyses: from the public question to one over a pinned view, and from its answer to the public
+// one.
 #include "engine/analysts.h"
-
-#include "segment/segment.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-enum { TASK_POSITIONS = 65536, TEXTS_BLOCK_BYTES = 1024, TEXTS_BYTES_MAX = 128 << 10 };
-
-// ---- Tasks
-
-static uint64_t count_tasks(const struct als_analysis *job)
-{
-    if (job->by_entity)
-        return 1;
-    return job->segment_count + (job->position - job->sealed) / TASK_POSITIONS + 1;
-}
-
-// Segments without a moment that is asked for are left out.
-static err list_segments(struct als_analysis *job, struct als_why *why)
-{
-    if (job->by_entity)
-        return ALS_OK;
-    size_t count = view_segments(job->view, NULL, 0);
-    job->sealed = view_sealed(job->view);
-    job->segments = calloc(count + 1, sizeof *job->segments);
-    if (!job->segments)
-        return FAIL(why, ALS_NO_MEMORY, "a list of %zu segments", count);
-    (void)view_segments(job->view, job->segments, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct segment_facts *facts = job->segments[i].facts;
-        if (facts->greatest_us >= job->question.since_us &&
-            facts->least_us <= job->question.until_us)
-            job->segments[job->segment_count++] = job->segments[i];
-    }
-    return ALS_OK;
-}
-
-static err take_segment(const struct als_analysis *job, const struct store_segment *from,
-                        struct analyst_hands *hands, struct analysis *share, struct als_why *why)
-{
-    const struct analysis_question *question = &job->question;
-    struct segment *segment;
-    struct segment_block block;
-    if (!hands->scan)
-        hands->scan = segment_scan_new();
-    if (!hands->scan)
-        return FAIL(why, ALS_NO_MEMORY, "no memory for an analysis");
-    TRY(view_segment(job->view, from->part, &segment, why));
-    segment_scan_begin(hands->scan, segment, analysis_columns(question), 0);
-    segment_scan_bound_time(hands->scan, question->since_us, question->until_us);
-    for (;;) {
-        TRY(segment_scan_next(hands->scan, &block, why));
-        if (block.count == 0)
-            return ALS_OK;
-        TRY(analysis_take_block(share, &block, why));
-    }
-}
-
-static err open_cursor(const struct als_analysis *job, struct cursor_bounds bounds,
-                       struct cursor *cursor, struct als_why *why)
-{
-    if (job->by_entity)
-        return cursor_over_entity(cursor, job->view, job->entity, bounds, why);
-    if (job->type_count)
-        return cursor_over_types(cursor, job->view, job->types, job->type_count, bounds, why);
-    return cursor_over_all(cursor, job->view, bounds, why);
-}
-
-static err take_events(struct cursor *cursor, struct analysis *share, struct als_why *why)
-{
-    struct als_event event;
-    for (;;) {
-        TRY(cursor_next(cursor, &event, why));
-        if (event.position == 0)
-            return ALS_OK;
-        TRY(analysis_take_event(share, &event, why));
-    }
-}
-
-static err take_stretch(const struct als_analysis *job, struct cursor_bounds bounds,
-                        struct analyst_hands *hands, struct analysis *share, struct als_why *why)
-{
-    if (!hands->cursor)
-        hands->cursor = cursor_new();
-    if (!hands->cursor)
-        return FAIL(why, ALS_NO_MEMORY, "no memory for an analysis");
-    bounds.timed = true;
-    bounds.since_us = job->question.since_us;
-    bounds.until_us = job->question.until_us;
-    err code = open_cursor(job, bounds, hands->cursor, why);
-    if (code == ALS_OK)
-        code = take_events(hands->cursor, share, why);
-    cursor_reset(hands->cursor);
-    return code;
-}
-
-err analysis_task(const struct als_analysis *job, uint64_t task, struct analyst_hands *hands,
-                  struct analysis *share, struct als_why *why)
-{
-    if (job->by_entity)
-        return take_stretch(job, (struct cursor_bounds){.up_to = job->position}, hands, share, why);
-    if (task < job->segment_count)
-        return take_segment(job, &job->segments[task], hands, share, why);
-    als_position after = job->sealed + (task - job->segment_count) * TASK_POSITIONS;
-    struct cursor_bounds bounds = {.after = after, .up_to = after + TASK_POSITIONS};
-    return take_stretch(job, bounds, hands, share, why);
-}
+enum { TEXTS_BLOCK_BYTES = 1024, TEXTS_BYTES_MAX = 128 << 10 };
 
 // ---- The question
 
@@ -192,7 +87,7 @@ void als_analysis_close(struct als_analysis *analysis)
         return;
     analysis_free(analysis->total);
     view_unpin(analysis->view);
-    free(analysis->segments);
+    free(analysis->pieces);
     arena_deinit(&analysis->texts);
     free(analysis);
 }
@@ -213,8 +108,7 @@ static err make_job(struct als *als, const struct als_analysis_query *query,
     TRY(analysis_check(&job->question, why));
     job->view = view_pin(store);
     job->position = job->view.position;
-    TRY(list_segments(job, why));
-    job->task_count = count_tasks(job);
+    TRY(analysis_tasks(job, why));
     *ret_job = MOVE(job);
     return ALS_OK;
 }

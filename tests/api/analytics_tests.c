@@ -79,6 +79,37 @@ TEST(an_analysis_of_many_tasks_has_each_event_once)
     CHECK_EQUAL((EVENTS - 1) * SECOND_US, sums.last_us);
 }
 
+static void count_sealed(void *context, uint64_t duration_ns)
+{
+    (void)duration_ns;
+    counter_raise(context);
+}
+
+TEST(a_segment_that_is_cut_into_tasks_has_each_event_once)
+{
+    enum { EVENTS = 150000, TASK_ROWS = 102400 };
+    struct counter sealed = COUNTER_INIT;
+    struct als_options options = ALS_OPTIONS_INIT;
+    options.durability = ALS_DURABILITY_NONE;
+    options.seal_bytes = 9 << 20;
+    options.sealed = count_sealed;
+    options.context = &sealed;
+    AUTO(als) als = NULL;
+    CHECK_OK(als_open(NULL, &options, &als, NULL));
+    fill(als, EVENTS);
+    counter_wait(&sealed, 1);
+    struct als_stats stats;
+    CHECK_OK(als_stats(als, S("default"), &stats, NULL));
+    CHECK(stats.sealed > TASK_ROWS && stats.sealed < EVENTS);
+    struct als_analysis_query query = query_of(ALS_FREQUENCY);
+    query.window = ALS_WINDOW_MINUTE;
+    query.until_us = (EVENTS - 1) * SECOND_US;
+    AUTO(als_analysis) frequency = analyse(als, &query);
+    CHECK_EQUAL(EVENTS, als_analysis_frequency(frequency).total);
+    for (size_t i = 0; i < EVENTS / 60; i++)
+        CHECK_EQUAL(60, als_analysis_bucket(frequency, i).count);
+}
+
 TEST(an_analysis_of_an_entity_or_of_types_has_only_theirs)
 {
     AUTO(als) als = store_open_quick();
