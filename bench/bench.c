@@ -28,6 +28,7 @@ static const struct {
     {"index", bench_index_file, "the index beside a sealed segment"},
     {"http-schemas", bench_http_schemas, "the server, with payloads that are checked by a schema"},
     {"space", bench_space, "bytes an event takes"},
+    {"analytics", bench_analytics, "frequency, summary and correlation over sealed history"},
     {"snapshots", bench_snapshots, "states with snapshots and without"},
 };
 

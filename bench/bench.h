@@ -26,6 +26,7 @@ void bench_latency(const struct bench *bench); // durable appends beside the dev
 void bench_http(const struct bench *bench);    // over HTTP, against a server that it starts
 void bench_index_file(const struct bench *bench); // the index beside a sealed segment
 void bench_space(const struct bench *bench);      // bytes an event takes, in memory and on the disk
+void bench_analytics(const struct bench *bench);  // over sealed history, and pairs of one entity
 void bench_snapshots(const struct bench *bench);  // states with snapshots and without
 void bench_http_schemas(const struct bench *bench); // the same with payloads that are checked
 

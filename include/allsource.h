@@ -49,6 +49,7 @@ struct als_names;
 struct als_follower;
 struct als_validation;
 struct als_upcaster;
+struct als_analysis;
 
 static inline als_str als_text(const char *text)
 {
@@ -123,11 +124,14 @@ struct als_options {
     // not and how long the first took; the thread that appends. May be NULL; the same `context`.
     void (*validated)(void *context, als_str subject, size_t valid, size_t invalid,
                       uint64_t duration_ns);
+
+    uint32_t analytics_threads;   // 0: one per processor; at most 64. Started by the first analysis
+    uint32_t analytics_names_max; // that a summary counts exactly; 0: 1,000,000; at most 10,000,000
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
         sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,    \
-            NULL, false, 0, 0, 0, NULL, NULL, false, NULL                                          \
+            NULL, false, 0, 0, 0, NULL, NULL, false, NULL, 0, 0                                    \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
@@ -735,6 +739,113 @@ ALS_API void als_follower_close(struct als_follower *follower);
 ALS_API enum als_err als_when(struct als *als, als_str tenant, als_position position,
                               uint32_t timeout_ms, void (*reached)(void *context, bool reached),
                               void *context, struct als_why *why);
+
+// ---- Analytics: how many events when, of what and whom, and what happens near what.
+//
+// An analysis looks at all events with a timestamp in a span: of a tenant, or of an entity. It runs
+// on threads of the engine's own, which share the history among them, and no append waits for it.
+// docs/analytics.md says what the answers mean.
+
+enum als_analysis_kind { ALS_FREQUENCY, ALS_SUMMARY, ALS_CORRELATION };
+enum als_window { // of UTC; a week begins on Monday
+    ALS_WINDOW_MINUTE,
+    ALS_WINDOW_HOUR,
+    ALS_WINDOW_DAY,
+    ALS_WINDOW_WEEK,
+    ALS_WINDOW_MONTH,
+};
+
+struct als_analysis_query {
+    size_t size;
+    enum als_analysis_kind kind;
+    als_str tenant;       // empty: "default"
+    als_str entity;       // any if `ptr` is NULL
+    const als_str *types; // frequency, summary: as in a query
+    size_t type_count;
+    int64_t since_us;        // inclusive
+    int64_t until_us;        // inclusive; ALS_TIME_UNSET: now
+    enum als_window window;  // frequency
+    als_str type_a, type_b;  // correlation; may be the same
+    uint64_t within_seconds; // correlation: whole seconds between the two, at most
+};
+#define ALS_ANALYSIS_QUERY_INIT                                                                    \
+    {                                                                                              \
+        sizeof(struct als_analysis_query), ALS_SUMMARY, {NULL, 0}, {NULL, 0}, NULL, 0,             \
+            ALS_TIME_MIN, ALS_TIME_MAX, ALS_WINDOW_DAY, {NULL, 0}, {NULL, 0}, 0                    \
+    }
+
+// Pins what is readable now, takes the question and returns. `done` is called once, on a thread of
+// the engine, perhaps before this returns; then als_analysis_outcome() says what became of it.
+// Refused at once: ALS_INVALID_QUERY (too many buckets), ALS_QUEUE_FULL (too many under way).
+ALS_API enum als_err als_analysis_start(struct als *als, const struct als_analysis_query *query,
+                                        void (*done)(void *context), void *context,
+                                        struct als_analysis **ret_analysis, struct als_why *why);
+// The same, waiting; there is an answer when it returns ALS_OK.
+ALS_API enum als_err als_analysis_wait(struct als *als, const struct als_analysis_query *query,
+                                       struct als_analysis **ret_analysis, struct als_why *why);
+// Any thread, before als_analysis_close(): it ends soon, with ALS_NOT_READY unless it was done.
+ALS_API void als_analysis_cancel(struct als_analysis *analysis);
+// Cancels all that are under way, and refuses further ones. Before als_close(), which waits.
+ALS_API void als_analyses_cancel(struct als *als);
+// Not before `done` has been called; it may be called from there.
+ALS_API void als_analysis_close(struct als_analysis *analysis);
+
+// ALS_OK: there is an answer. ALS_TOO_LARGE names the limit that was met, ALS_CORRUPT the damage.
+ALS_API enum als_err als_analysis_outcome(const struct als_analysis *analysis, struct als_why *why);
+// The answers, zeros when there is none of that kind; slices live as long as the analysis.
+ALS_API als_position als_analysis_position(const struct als_analysis *analysis); // what was pinned
+
+struct als_counted {
+    als_str name;
+    uint64_t count; // it has so many at least
+    uint64_t error; // and so many more at most; 0: exact
+};
+
+struct als_frequency {
+    uint64_t total;             // the sum over all buckets
+    int64_t since_us, until_us; // as asked; until is now if it was not set
+    size_t bucket_count;        // from that of since to that of until; 0 when there is no event
+};
+struct als_bucket {
+    int64_t start_us;
+    uint64_t count;
+    size_t type_count; // types that occur in it
+};
+ALS_API struct als_frequency als_analysis_frequency(const struct als_analysis *analysis);
+ALS_API struct als_bucket als_analysis_bucket(const struct als_analysis *analysis, size_t bucket);
+// In bytewise order of the names.
+ALS_API struct als_counted als_analysis_bucket_type(const struct als_analysis *analysis,
+                                                    size_t bucket, size_t type);
+
+struct als_summary_names {
+    uint64_t unique;
+    bool exact;           // false: `unique` is an estimate, and counts have an error
+    double error_percent; // of the estimate, one standard deviation
+    size_t top_count;
+    struct als_counted top[10]; // most first; among equals in bytewise order of the names
+};
+struct als_summary {
+    uint64_t total;
+    int64_t first_us, last_us; // when there is an event
+    struct als_summary_names entities, types;
+};
+ALS_API struct als_summary als_analysis_summary(const struct als_analysis *analysis);
+
+// A pair is two events of one entity, one of each type, in either order; of one type twice, two
+// different events in the order of time.
+struct als_pair {
+    als_str entity;
+    int64_t a_us, b_us;
+};
+struct als_correlation {
+    uint64_t total_a, total_b; // events of each type
+    uint64_t pairs;
+    uint64_t paired_a;   // events of type a that are in a pair
+    double mean_seconds; // of the whole seconds between the two; 0 without pairs
+    size_t example_count;
+    struct als_pair examples[5]; // the earliest
+};
+ALS_API struct als_correlation als_analysis_correlation(const struct als_analysis *analysis);
 
 // ---- Files: a tenant's events as they lie on the disk, for readers beside the engine (SQL)
 //

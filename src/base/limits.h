@@ -63,6 +63,14 @@ enum {
     APPEND_SLOTS = 1024,    // appends that wait for the writer, all tenants together
     TURN_BATCHES_MAX = 256, // batches that one sync makes durable
 
+    ANALYSIS_BUCKETS_MAX = 50000,     // buckets of one frequency: a month of minutes
+    ANALYSIS_COUNTS_MAX = 1000000,    // counts in them, one for each type in each
+    ANALYSIS_PAIRED_MAX = 4194304,    // events of the two types of one correlation
+    ANALYSIS_NAMES_DEFAULT = 1000000, // names that one summary counts exactly (option)
+    ANALYSIS_NAMES_CAP = 10000000,    // and what the option may say
+    ANALYSES_MAX = 32,                // analyses under way, waiting ones included
+    ANALYSTS_MAX = 64,                // threads that work on them (option)
+
     COMPAT_REASONS_MAX = 100,        // reasons of one comparison of schemas
     COMPAT_EXAMPLE_BYTES_MAX = 1024, // a longer value is not told as an example
     COMPAT_DEPTH_MAX = 100,          // questions within questions
@@ -90,9 +98,10 @@ enum {
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)
-#define SNAPSHOT_STATE_BYTES_MAX MIB(16) // a larger state is folded, but not saved
-#define SNAPSHOTS_FILE_BYTES MIB(16)     // a file of snapshots is full past this
-#define SNAPSHOTS_BYTES_MAX GIB(4)       // of a tenant; then its oldest file goes
+#define ANALYSIS_NAMES_BYTES_MAX MIB(256) // names that one thread keeps for one analysis
+#define SNAPSHOT_STATE_BYTES_MAX MIB(16)  // a larger state is folded, but not saved
+#define SNAPSHOTS_FILE_BYTES MIB(16)      // a file of snapshots is full past this
+#define SNAPSHOTS_BYTES_MAX GIB(4)        // of a tenant; then its oldest file goes
 
 static_assert(SNAPSHOTS_PAGE_MAX >= SNAPSHOTS_PER_ENTITY_MAX, "an entity fits on a page");
 static_assert(JSON_DEPTH_MAX <= JSON_DEPTH_CAP, "the default must be allowed");

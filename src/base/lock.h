@@ -18,6 +18,7 @@ enum lock_rank {
     LOCK_MAILBOX,    // store: appends that wait for the writer
     LOCK_RUN_QUEUE,  // engine: stores that have work
     LOCK_KEEPER,     // engine: tenants that want a turn of the keeper
+    LOCK_ANALYSTS,   // engine: analyses under way
     LOCK_SNAPSHOT_WRITER, // snapshot: one at a time appends, cleans or loads
     LOCK_SNAPSHOTS,       // snapshot: what is where
     LOCK_SLOTS,           // engine: free append slots

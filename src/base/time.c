@@ -9,7 +9,7 @@
 #define US_PER_SECOND INT64_C(1000000)
 #define SECONDS_PER_DAY INT64_C(86400)
 
-static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
+int64_t time_days_from_civil(int64_t year, unsigned month, unsigned day)
 {
     year -= month <= 2;
     int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -19,8 +19,7 @@ static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
     return era * 146097 + (int64_t)day_of_era - 719468;
 }
 
-static void civil_from_days(int64_t days, unsigned *ret_year, unsigned *ret_month,
-                            unsigned *ret_day)
+void time_civil_from_days(int64_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
 {
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -31,7 +30,7 @@ static void civil_from_days(int64_t days, unsigned *ret_year, unsigned *ret_mont
     unsigned shifted = (5 * day_of_year + 2) / 153;
     *ret_day = day_of_year - (153 * shifted + 2) / 5 + 1;
     *ret_month = shifted < 10 ? shifted + 3 : shifted - 9;
-    *ret_year = (unsigned)(year_of_era + (unsigned)(era * 400) + (*ret_month <= 2));
+    *ret_year = era * 400 + year_of_era + (*ret_month <= 2);
 }
 
 static char *put_digits(char *at, unsigned value, int count)
@@ -54,9 +53,10 @@ size_t time_format(int64_t us, char text[static TIME_TEXT_MAX])
         of_day += SECONDS_PER_DAY;
         days--;
     }
-    unsigned year, month, day;
-    civil_from_days(days, &year, &month, &day);
-    char *at = put_digits(text, year, 4);
+    int64_t year;
+    unsigned month, day;
+    time_civil_from_days(days, &year, &month, &day);
+    char *at = put_digits(text, (unsigned)year, 4);
     *at++ = '-';
     at = put_digits(at, month, 2);
     *at++ = '-';
@@ -156,7 +156,7 @@ bool time_parse(str text, int64_t *ret_us)
     int64_t offset;
     if (!take_zone(&text, &offset) || text.len != 0)
         return false;
-    int64_t seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY + hour * 3600 +
+    int64_t seconds = time_days_from_civil(year, month, day) * SECONDS_PER_DAY + hour * 3600 +
                       minute * 60 + second - offset;
     int64_t moment = seconds * US_PER_SECOND + us;
     if (moment < TIME_US_MIN || moment > TIME_US_MAX)

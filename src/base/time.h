@@ -18,3 +18,7 @@ size_t time_format(int64_t us, char text[static TIME_TEXT_MAX]);
 // "UTC" or an offset. Digits beyond microseconds are dropped; a leap second (60) counts as the
 // next second. False when it is anything else.
 bool time_parse(str text, int64_t *ret_us);
+
+// Days since 1970 of a date in the proleptic Gregorian calendar, and back; month and day from 1.
+int64_t time_days_from_civil(int64_t year, unsigned month, unsigned day);
+void time_civil_from_days(int64_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day);

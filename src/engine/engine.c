@@ -47,6 +47,19 @@ enum als_err als_check_tenant(als_str tenant, struct als_why *why)
     return event_check_tenant(tenant, why);
 }
 
+static err check_analytics(struct als_options *options, struct als_why *why)
+{
+    if (options->analytics_names_max == 0)
+        options->analytics_names_max = ANALYSIS_NAMES_DEFAULT;
+    if (options->analytics_names_max > ANALYSIS_NAMES_CAP)
+        return FAIL(why, ALS_INVALID_INPUT, "options.analytics_names_max: %u, at most %d",
+                    options->analytics_names_max, ANALYSIS_NAMES_CAP);
+    if (options->analytics_threads > ANALYSTS_MAX)
+        return FAIL(why, ALS_INVALID_INPUT, "options.analytics_threads: %u, at most %d",
+                    options->analytics_threads, ANALYSTS_MAX);
+    return ALS_OK;
+}
+
 static err checked_options(const struct als_options *given, struct als_options *ret_options,
                            struct als_why *why)
 {
@@ -77,6 +90,7 @@ static err checked_options(const struct als_options *given, struct als_options *
     if (options.writers > WRITERS_MAX)
         return FAIL(why, ALS_INVALID_INPUT, "options.writers: %u, at most %d", options.writers,
                     WRITERS_MAX);
+    TRY(check_analytics(&options, why));
     if (options.wal_file_bytes < WAL_FILE_BYTES_MIN || options.wal_file_bytes > WAL_FILE_BYTES_MAX)
         return FAIL(why, ALS_INVALID_INPUT, "options.wal_file_bytes: %llu, from %llu to %llu",
                     (unsigned long long)options.wal_file_bytes,
@@ -156,6 +170,9 @@ enum als_err als_open(const char *directory, const struct als_options *options,
     TRY(tenants_open(als, why));
     TRY(writers_start(als, why));
     TRY(keeper_start(als, why));
+    als->analysts = analysts_new(als);
+    if (!als->analysts)
+        return FAIL(why, ALS_NO_MEMORY, "the engine cannot be made");
     *ret_als = MOVE(als);
     return ALS_OK;
 }
@@ -170,6 +187,7 @@ void als_close(struct als *als)
 {
     if (!als)
         return;
+    analysts_free(als->analysts);
     keeper_stop(als);
     writers_stop(als);
     whens_expire(als, UINT64_MAX);

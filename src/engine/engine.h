@@ -113,6 +113,7 @@ struct als {
     struct due_memory *due; // the keeper's
 
     struct segment_cache *cache; // of all tenants
+    struct analysts *analysts;
 
     struct lock slots_lock; // LOCK_SLOTS
     struct slot *free_slots;
@@ -172,6 +173,10 @@ err keeper_start(struct als *als, struct als_why *why);
 void keeper_stop(struct als *als);
 // The tenant wants a turn, soon. Any thread; locks below LOCK_KEEPER may be held.
 void keeper_wake(struct tenant *tenant);
+
+// analysts.c: threads for analyses, started when there is one.
+struct analysts *analysts_new(struct als *als); // NULL: no memory
+void analysts_free(struct analysts *analysts);  // cancels and waits; NULL is accepted
 
 // snapshots.c
 err snapshots_begin(struct tenant *tenant, struct store *store, struct als_why *why);

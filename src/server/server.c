@@ -187,6 +187,8 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.snapshots_per_entity = (uint32_t)config->snapshots_per_entity;
     options.snapshot_made = snapshot_made;
     options.sealed = sealed;
+    options.analytics_threads = (uint32_t)config->analytics_threads;
+    options.analytics_names_max = (uint32_t)config->analytics_names_max;
     str directory = arena_copy(&server->arena, config->data_dir); // with a NUL behind it
     if (!directory.ptr)
         return FAIL(why, ALS_INVALID_INPUT, "the name of the data directory is too long");
@@ -275,6 +277,7 @@ void server_stop(struct server *server)
     reading_stop(server);
     sql_cancel(server);
     desk_cancel(server);
+    als_analyses_cancel(server->als);
     if (http)
         http_server_stop(http, server->stop_ms_max);
     desk_free(server);

@@ -198,6 +198,28 @@ def test_append_goes_on_when_the_server_comes_back(server):
     equal([1, 2], [e["payload"] for e in run(server, "query").lines])
 
 
+def test_analytics_answer_three_questions(server):
+    run(server, "append", stdin=event("a", 1, event_type="x.a", timestamp="2025-01-31T23:00:00Z") +
+        event("a", 2, event_type="x.b", timestamp="2025-01-31T23:00:09Z") +
+        event("b", 3, event_type="x.b", timestamp="2025-03-01T00:00:00Z"))
+
+    def ask(*words):
+        return run(server, "analytics", *words).lines[0]
+    months = ask("frequency", "--since", "2025-01-01", "--until", "2025-03-31", "--window", "month")
+    equal([2, 0, 1], [bucket["count"] for bucket in months["buckets"]])
+    equal((2, 2), (ask("summary")["unique_entities"], ask("summary")["unique_event_types"]))
+    equal(1, ask("summary", "--entity", "a", "--type", "x.b", "--type", "y.*")["total_events"])
+    pairs = ask("correlation", "--a", "x.a", "--b", "x.b", "--within", "9")
+    equal((1, 100.0), (pairs["correlated_pairs"], pairs["correlation_percentage"]))
+    check('"unique_entities": 2' in on_terminal(server, "analytics", "summary"))
+    wrong = run(server, "analytics", "sumary")
+    equal(2, wrong.code)
+    check("did you mean summary?" in wrong.err, wrong.err)
+    refused = run(server, "analytics", "frequency")
+    equal(1, refused.code)
+    check("missing field `since`" in refused.err, refused.err)
+
+
 def test_states_travel_in_time(server):
     run(server, "append", stdin=event("o/1 é", {"a": 1}, timestamp="2025-01-01T00:00:00Z") +
         event("o/1 é", {"b": 2}, timestamp="2025-02-01T00:00:00Z") +

@@ -249,6 +249,58 @@ def test_reference_defect_W22_a_late_event_is_never_lost_from_state():
     equal(client.get(API + "/entities/e/snapshot").json["snapshot"], state, "snapshot")
 
 
+def test_reference_defect_W24_analytics_count_everything_once_and_are_bounded():
+    client = fresh()
+    analytics = API + "/analytics/"
+    for month in range(1, 13):
+        for number in range(4):
+            client.append(f"e{month}-{number}", "a", timestamp=f"2025-{month:02}-28T12:00:00Z")
+    since, until = "2025-01-01T00:00:00Z", "2025-12-31T00:00:00Z"
+    answer = client.get(analytics + "frequency", since=since, until=until, window="month").json
+    equal(
+        [(bucket["timestamp"], bucket["count"]) for bucket in answer["buckets"]],
+        [(f"2025-{month:02}-01T00:00:00Z", 4) for month in range(1, 13)],
+        "months of the calendar",
+    )
+    late = client.get(analytics + "frequency", since="2025-07-01T00:00:00Z", until=until,
+                      window="day").json
+    equal(late["total_events"], 24, "the total without entity or type")
+    equal(sum(bucket["count"] for bucket in late["buckets"]), 24, "is the sum of the buckets")
+    summary = client.get(analytics + "summary").json
+    equal((summary["unique_entities"], len(summary["top_entities"])), (48, 10), "unique entities")
+    refused(
+        client.get(analytics + "frequency", since="0001-01-01T00:00:00Z", window="minute"),
+        400, "invalid_query", "buckets",
+    )
+    pairs = {"event_type_a": "a", "time_window_seconds": 10}
+    itself = client.get(analytics + "correlation", event_type_b="a", **pairs).json
+    equal((itself["correlated_pairs"], itself["correlation_percentage"]), (0, 0.0), "self-pairs")
+    client.batch([event("one", "b" if n % 2 else "a", timestamp=since) for n in range(100)])
+    crowd = client.get(analytics + "correlation", event_type_b="b", entity_id="one", **pairs).json
+    equal((crowd["correlated_pairs"], crowd["correlation_percentage"]), (2500, 100.0), "percentage")
+
+
+@alone
+def test_reference_defect_W37_correlation_does_not_look_at_every_pair():
+    refuse_sanitizers()
+    with Server("--ephemeral") as server:
+        few, many = server.client("few"), server.client("many")
+        for client, count in ((few, 2000), (many, 100_000)):
+            for first in range(0, 2 * count, 50_000):
+                last = min(first + 50_000, 2 * count)
+                client.batch([event("one", "b" if n % 2 else "a", timestamp=instant(n / 1000))
+                              for n in range(first, last)], ack="summary")
+
+        def correlate(client, pairs):
+            answer = client.get(API + "/analytics/correlation", event_type_a="a", event_type_b="b",
+                                time_window_seconds=1000)
+            equal(answer.json["correlated_pairs"], pairs, "pairs")
+
+        ratio = best_of(5, lambda: correlate(many, 100_000**2)) / best_of(
+            10, lambda: correlate(few, 2000**2))
+        check(ratio < 500, f"50 times the events, 2500 times the pairs: {ratio:.0f} times as long")
+
+
 def test_reference_defect_W29_versions_idempotency_and_batches_exist():
     client = fresh()
     equal([client.append("e")["version"] for _ in range(3)], [1, 2, 3], "versions of an entity")
