@@ -91,7 +91,7 @@ TEST(a_segment_that_is_cut_into_tasks_has_each_event_once)
     struct counter sealed = COUNTER_INIT;
     struct als_options options = ALS_OPTIONS_INIT;
     options.durability = ALS_DURABILITY_NONE;
-    options.seal_bytes = 9 << 20;
+    options.seal_bytes = 8 << 20;
     options.sealed = count_sealed;
     options.context = &sealed;
     AUTO(als) als = NULL;

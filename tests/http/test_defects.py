@@ -445,7 +445,7 @@ def test_reference_defect_W36_events_are_not_kept_in_private_memory():
     with Server() as server:
         client = server.client()
         padding = "x" * 300
-        total, half = 200_000, 0
+        total, half = 400_000, 0  # so that the working memory of sealing is in both halves
         for start in range(0, total, 5000):
             client.batch(
                 [
