@@ -127,11 +127,15 @@ struct als_options {
 
     uint32_t analytics_threads;   // 0: one per processor; at most 64. Started by the first analysis
     uint32_t analytics_names_max; // that a summary counts exactly; 0: 1,000,000; at most 10,000,000
+
+    // `format` of registered schemas refuses payloads; else it is an annotation, as draft 2020-12
+    // has it.
+    bool schemas_assert_formats;
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
         sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,    \
-            NULL, false, 0, 0, 0, NULL, NULL, false, NULL, 0, 0                                    \
+            NULL, false, 0, 0, 0, NULL, NULL, false, NULL, 0, 0, false                             \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has

@@ -122,6 +122,16 @@ static err check_schema_enforcement(struct config *config, struct als_why *why)
                 STR(str_first(text, 40)));
 }
 
+static err check_schema_formats(struct config *config, struct als_why *why)
+{
+    str text = config->schema_formats;
+    config->schemas_assert_formats = str_equal(text, S("assert"));
+    if (config->schemas_assert_formats || str_equal(text, S("annotate")))
+        return ALS_OK;
+    return FAIL(why, ALS_INVALID_INPUT, "--schema-formats: '%.*s' is neither annotate nor assert",
+                STR(str_first(text, 40)));
+}
+
 err config_check(struct config *config, struct arena *arena, struct als_why *why)
 {
     TRY(check_listen(config, arena, why));
@@ -131,6 +141,7 @@ err config_check(struct config *config, struct arena *arena, struct als_why *why
         return FAIL(why, ALS_INVALID_INPUT, "--auto-snapshot: '%.*s' is neither on nor off",
                     STR(str_first(config->auto_snapshot, 40)));
     TRY(check_schema_enforcement(config, why));
+    TRY(check_schema_formats(config, why));
     if (!log_level_parse(config->log_level, &config->log_least))
         return FAIL(why, ALS_INVALID_INPUT,
                     "--log-level: '%.*s' is none of debug, info, warn, error and off",

@@ -34,6 +34,7 @@ struct config {
 #include "config/options.def"
     // What the texts of the same name mean.
     bool schemas_strict;
+    bool schemas_assert_formats;
     enum config_durability durability_kind;
     uint32_t durability_interval_ms; // of CONFIG_DURABILITY_INTERVAL, else 0
     enum log_level log_least;

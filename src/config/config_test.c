@@ -334,6 +334,16 @@ TEST(config_reads_whether_schemas_are_enforced)
     CHECK_ERR(ALS_INVALID_INPUT, read(&f, "--schema-enforcement on", NULL));
 }
 
+TEST(config_reads_whether_formats_refuse)
+{
+    FIXTURE(f);
+    CHECK_OK(read(&f, NULL, NULL));
+    CHECK(!f.config.schemas_assert_formats);
+    CHECK_OK(read(&f, "--schema-formats assert", NULL));
+    CHECK(f.config.schemas_assert_formats);
+    CHECK_ERR(ALS_INVALID_INPUT, read(&f, "--schema-formats strict", NULL));
+}
+
 TEST(config_takes_localhost_for_127_0_0_1)
 {
     FIXTURE(f);

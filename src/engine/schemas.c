@@ -42,6 +42,7 @@ static err open_registry(struct tenant *tenant, struct als_why *why)
 {
     struct als *als = tenant->als;
     struct registry_options options = {.strict = als->options.schemas_strict,
+                                       .assert_formats = als->options.schemas_assert_formats,
                                        .keep = keep,
                                        .monotonic_ns = monotonic_ns,
                                        .context = tenant};
@@ -293,8 +294,10 @@ static err check_first(struct als *als, const struct registry_draft *draft, stru
                        struct als_why *why)
 {
     struct tenant clock = {.als = als};
-    struct registry_options options = {
-        .keep = keep_nothing, .monotonic_ns = monotonic_ns, .context = &clock};
+    struct registry_options options = {.assert_formats = als->options.schemas_assert_formats,
+                                       .keep = keep_nothing,
+                                       .monotonic_ns = monotonic_ns,
+                                       .context = &clock};
     struct registry_registered registered;
     struct registry_verdict verdict;
     AUTO(registry) registry = registry_new(options);

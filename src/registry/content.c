@@ -128,7 +128,10 @@ err compile_version(struct registry *registry, str schema, str references, bool 
                     struct program **ret_program, struct als_why *why)
 {
     struct resolving resolving = {registry, references};
-    struct schema_options options = {.trusted = trusted, .resolve = resolve, .context = &resolving};
+    struct schema_options options = {.assert_formats = registry->options.assert_formats,
+                                     .trusted = trusted,
+                                     .resolve = resolve,
+                                     .context = &resolving};
     AUTO(schema) compiled = NULL;
     err code = schema_compile(schema, &options, &compiled, why);
     if (code == ALS_VALIDATION)

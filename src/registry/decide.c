@@ -181,6 +181,7 @@ static err judging_begin(struct judging *judging, struct als_why *why)
 {
     judging->reasons = ARENA_ARRAY(judging->arena, struct registry_reason, COMPAT_REASONS_MAX + 1);
     judging->verdict.compatible = true;
+    judging->options.assert_formats = judging->registry->options.assert_formats;
     judging->deadline_ns =
         judging->registry->options.monotonic_ns(judging->registry->options.context) +
         SCHEMA_COMPARE_MS_MAX * UINT64_C(1000000);
@@ -245,7 +246,9 @@ static err judge_after(struct judging *judging, const struct version *old, struc
 static err judge(struct judging *judging, const struct subject *subject, const struct version *only,
                  struct als_why *why)
 {
-    enum compat_mode mode = mode_locked(judging->registry, subject);
+    const struct registry_config *given = &judging->draft.config;
+    enum compat_mode mode =
+        given->sets_mode && given->has_mode ? given->mode : mode_locked(judging->registry, subject);
     judging->verdict.mode = mode;
     TRY(judging_begin(judging, why));
     bool asked = compat_mode_direction(mode, &judging->options.direction);
@@ -261,17 +264,28 @@ static err judge(struct judging *judging, const struct subject *subject, const s
     return ALS_OK;
 }
 
+// As many reasons as there is room for in a message, whole but for a first one that is too long.
 static err incompatible(const struct registry_verdict *verdict, struct als_why *why)
 {
-    char text[sizeof why->text];
+    enum { TEXT_BYTES_MAX = 180 };
+    char text[TEXT_BYTES_MAX] = "";
     size_t len = 0;
-    for (uint32_t i = 0; i < verdict->count && len < sizeof text - 1; i++) {
-        int more = snprintf(text + len, sizeof text - len, "%s%.*s", i ? ", " : "",
-                            STR(verdict->reasons[i].reason.message));
+    uint32_t told = 0;
+    for (; told < verdict->count && len < sizeof text; told++) {
+        str message = verdict->reasons[told].reason.message;
+        if (told && len + 2 + message.len >= sizeof text)
+            break;
+        int more =
+            snprintf(text + len, sizeof text - len, "%s%.*s", told ? ", " : "", STR(message));
         len += more > 0 ? (size_t)more : 0;
     }
-    text[len < sizeof text ? len : sizeof text - 1] = '\0';
-    return FAIL(why, ALS_SCHEMA_INCOMPATIBLE, "Schema compatibility check failed: %.200s", text);
+    const char *cut = len >= sizeof text ? "..." : "";
+    if (told == verdict->count)
+        return FAIL(why, ALS_SCHEMA_INCOMPATIBLE, "Schema compatibility check failed: %s%s", text,
+                    cut);
+    return FAIL(why, ALS_SCHEMA_INCOMPATIBLE,
+                "Schema compatibility check failed: %s%s (and %u more)", text, cut,
+                verdict->count - told);
 }
 
 // ---- Registering

@@ -35,8 +35,9 @@ struct registry_record {
 };
 
 struct registry_options {
-    bool strict;        // events are checked unless their subject says otherwise
-    uint64_t hash_seed; // secret, for clients choose the names
+    bool strict;         // events are checked unless their subject says otherwise
+    bool assert_formats; // `format` refuses values; else it is an annotation
+    uint64_t hash_seed;  // secret, for clients choose the names
     // Makes a body durable and says when, and where it lives from now on.
     err (*keep)(void *context, str body, struct registry_record *ret_record, struct als_why *why);
     uint64_t (*monotonic_ns)(void *context);

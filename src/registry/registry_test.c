@@ -324,6 +324,55 @@ TEST(rules_that_are_held_outlive_what_replaces_them)
     keeper_end(&keeper);
 }
 
+TEST(a_mode_that_comes_with_a_version_judges_it_already)
+{
+    keeper = (struct keeper){.count = 0};
+    AUTO(registry) registry = registry_of(&keeper);
+    register_version(registry, "a", "{\"maximum\":10}");
+    struct registry_draft draft = draft_of("a", "{\"maximum\":5}");
+    struct registry_registered registered;
+    struct registry_verdict verdict;
+    struct arena arena;
+    arena_init(&arena, 4096, MIB(64));
+    CHECK_ERR(ALS_SCHEMA_INCOMPATIBLE,
+              registry_register(registry, &draft, &arena, &registered, &verdict, NULL));
+    draft.config =
+        (struct registry_config){.sets_mode = true, .has_mode = true, .mode = COMPAT_MODE_FORWARD};
+    CHECK_OK(registry_register(registry, &draft, &arena, &registered, &verdict, NULL));
+    CHECK_EQUAL(2, registered.version.version);
+    draft = draft_of("a", "{\"maximum\":7}"); // and is the subject's from then on
+    CHECK_ERR(ALS_SCHEMA_INCOMPATIBLE,
+              registry_register(registry, &draft, &arena, &registered, &verdict, NULL));
+    CHECK_EQUAL(COMPAT_FORWARD, verdict.reasons[0].reason.direction);
+    arena_deinit(&arena);
+    registry_free(MOVE(registry));
+    keeper_end(&keeper);
+}
+
+TEST(a_message_of_many_reasons_ends_where_a_reason_ends)
+{
+    keeper = (struct keeper){.count = 0};
+    AUTO(registry) registry = registry_of(&keeper);
+    register_version(registry, "a", "{\"type\":\"object\"}");
+    struct registry_draft draft =
+        draft_of("a", "{\"type\":\"object\",\"required\":[\"a\",\"b\",\"c\",\"d\"]}");
+    struct registry_registered registered;
+    struct registry_verdict verdict;
+    struct als_why why;
+    struct arena arena;
+    arena_init(&arena, 4096, MIB(64));
+    CHECK_ERR(ALS_SCHEMA_INCOMPATIBLE,
+              registry_register(registry, &draft, &arena, &registered, &verdict, &why));
+    CHECK_STR(
+        S("Schema compatibility check failed: Backward compatibility: field 'a' is required by "
+          "the new schema and was optional before, Backward compatibility: field 'b' is "
+          "required by the new schema and was optional before (and 2 more)"),
+        str_of(why.text));
+    arena_deinit(&arena);
+    registry_free(MOVE(registry));
+    keeper_end(&keeper);
+}
+
 TEST(a_comparison_that_takes_too_long_is_undecided)
 {
     keeper = (struct keeper){.count = 0};

@@ -180,6 +180,7 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.synced = synced;
     options.validated = validated;
     options.schemas_strict = config->schemas_strict;
+    options.schemas_assert_formats = config->schemas_assert_formats;
     options.context = server;
     options.no_auto_snapshot = !config->auto_snapshot_on;
     options.snapshot_events = (uint32_t)config->snapshot_events;

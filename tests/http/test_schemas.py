@@ -492,6 +492,30 @@ def test_strict_checks_every_subject_but_those_that_say_otherwise():
         client.append("e", "b.x", {})
 
 
+def test_formats_refuse_when_the_server_says_so():
+    drafts = ["http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2020-12/schema"]
+    good, bad = {"when": "2026-11-27T07:51:19Z", "n": 1}, {"when": "yesterday", "n": 1}
+    with Server("--schema-formats", "assert") as server:
+        client = server.client()
+        for number, draft in enumerate(drafts):
+            name = f"f{number}"
+            schema = {"$schema": draft, "properties": {"when": {"type": "string"}}}
+            register(client, name, schema, enforce=True)
+            client.append("e", name, bad)
+            schema["properties"]["when"]["format"] = "date-time"
+            narrowed = client.post("/api/v1/schemas", {"subject": name, "schema": schema})
+            refused(narrowed, 400, "schema_incompatible")
+            register(client, name, schema, compatibility="NONE")
+            body = refused(client.try_append(**event("e", name, bad)), 400, "validation")
+            equal(body["details"][0]["keyword"], "format", "keyword")
+            client.append("e", name, good)
+        server.restart(kill=True)
+        refused(server.client().try_append(**event("e", "f0", bad)), 400, "validation")
+    client = fresh()
+    register(client, "f", {"properties": {"when": {"format": "date-time"}}}, enforce=True)
+    client.append("e", "f", bad)
+
+
 def test_events_carry_the_version_they_passed_and_keep_it():
     client = fresh()
     register(client, "s", {"required": ["a"]}, compatibility="NONE", enforce=True)
