@@ -111,7 +111,8 @@ static bool follow(struct tenant *tenant, struct state *state)
 {
     struct saver *saver = tenant->saver;
     struct als_event event;
-    catch_up(tenant);
+    if (saver->following)
+        catch_up(tenant);
     for (int i = 0; saver->following && i < TURN_EVENTS; i++) {
         if (follower_next(&saver->follower, &event, NULL) != ALS_OK || event.position == 0)
             return false; // it wakes us

@@ -177,3 +177,30 @@ TEST(states_names_and_followers_see_sealed_history)
     CHECK(!als_names_next(names, &name));
     CHECK_EQUAL(ROUNDS * PER_BATCH, follow_all(als));
 }
+
+#ifndef __SANITIZE_THREAD__ // no other threads than above, and a million events take it a minute
+TEST(what_no_automatic_snapshot_follows_is_sealed_however_much_it_is)
+{
+    enum { BATCH = 10000, BATCHES = 106 }; // 2^20, behind which snapshots give up events, and more
+    struct als_options options = ALS_OPTIONS_INIT;
+    options.durability = ALS_DURABILITY_NONE;
+    options.no_auto_snapshot = true;
+    options.seal_bytes = 16 << 20;
+    AUTO(als) als = NULL;
+    CHECK_OK(als_open(NULL, &options, &als, NULL));
+    struct als_draft *drafts = calloc(BATCH, sizeof *drafts);
+    CHECK(drafts);
+    for (size_t i = 0; i < BATCH; i++)
+        drafts[i] = draft_of("e", "t", "{}");
+    for (size_t i = 0; i < BATCHES; i++)
+        CHECK_OK(append_to(als, NULL, drafts, BATCH, NULL, NULL));
+    free(drafts);
+    uint64_t sealed = 0;
+    while (sealed <= 1 << 20) { // but for a part that is never full
+        struct als_stats stats;
+        CHECK_OK(als_stats(als, S("default"), &stats, NULL));
+        sealed = stats.sealed + (16 << 20) / 48;
+        sched_yield();
+    }
+}
+#endif
