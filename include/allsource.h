@@ -131,11 +131,15 @@ struct als_options {
     // `format` of registered schemas refuses payloads; else it is an annotation, as draft 2020-12
     // has it.
     bool schemas_assert_formats;
+
+    // Memory of the index of a tenant's events that are not sealed. Where it is more while a file
+    // can be sealed, appends wait for that. At least 1 MiB; 0: 128 MiB.
+    uint64_t tail_index_bytes;
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
         sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,    \
-            NULL, false, 0, 0, 0, NULL, NULL, false, NULL, 0, 0, false                             \
+            NULL, false, 0, 0, 0, NULL, NULL, false, NULL, 0, 0, false, 0                          \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
@@ -694,6 +698,7 @@ struct als_stats {
     uint64_t failed;                                // tenants whose disk failed
     uint64_t damaged;                   // tenants that cannot be opened; only in the sums over all
     uint64_t snapshots, snapshot_bytes; // of tenants whose snapshots were asked for
+    uint64_t append_stalls;             // times that appends of a tenant had to wait for sealing
 };
 
 // Of one tenant; an empty slice: sums over all that are open. Unknown tenants have zeros.

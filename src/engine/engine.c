@@ -78,6 +78,8 @@ static err checked_options(const struct als_options *given, struct als_options *
     options.seal_bytes = options.seal_bytes ? options.seal_bytes : SEAL_BYTES_DEFAULT;
     options.zstd_level = options.zstd_level ? options.zstd_level : 1;
     options.cache_bytes = options.cache_bytes ? options.cache_bytes : CACHE_BYTES_DEFAULT;
+    options.tail_index_bytes =
+        options.tail_index_bytes ? options.tail_index_bytes : TAIL_INDEX_BYTES_DEFAULT;
     options.snapshot_events =
         options.snapshot_events ? options.snapshot_events : SNAPSHOT_EVENTS_DEFAULT;
     options.snapshot_seconds =
@@ -90,6 +92,10 @@ static err checked_options(const struct als_options *given, struct als_options *
     if (options.writers > WRITERS_MAX)
         return FAIL(why, ALS_INVALID_INPUT, "options.writers: %u, at most %d", options.writers,
                     WRITERS_MAX);
+    if (options.tail_index_bytes < TAIL_INDEX_BYTES_MIN)
+        return FAIL(why, ALS_INVALID_INPUT, "options.tail_index_bytes: %llu, at least %llu",
+                    (unsigned long long)options.tail_index_bytes,
+                    (unsigned long long)TAIL_INDEX_BYTES_MIN);
     TRY(check_analytics(&options, why));
     if (options.wal_file_bytes < WAL_FILE_BYTES_MIN || options.wal_file_bytes > WAL_FILE_BYTES_MAX)
         return FAIL(why, ALS_INVALID_INPUT, "options.wal_file_bytes: %llu, from %llu to %llu",
@@ -290,6 +296,7 @@ enum als_err als_stats(struct als *als, als_str tenant_slice, struct als_stats *
                 stats.damaged += tenant->damage != ALS_OK;
     }
     struct segment_cache_stat cache = segment_cache_stat(als->cache);
+    stats.append_stalls = atomic_load(&als->stalls);
     stats.cache_bytes = cache.bytes;
     stats.cache_hits = cache.hits;
     stats.cache_misses = cache.misses;

@@ -43,10 +43,11 @@ struct tenant {
     als_position quiet_since; // the ticker's
     struct slot *used;        // answered in this turn; of the thread that takes it
 
-    uint64_t seal_after_ns;      // the keeper's: not before, for the last one failed
-    struct snapshots *snapshots; // made before the store is published
-    struct saver *saver;         // the keeper's
-    atomic_bool keep;            // wants a turn of the keeper
+    atomic_bool stalled;            // appends wait for sealing
+    _Atomic uint64_t seal_after_ns; // the keeper's: not before, for the last one failed; or 0
+    struct snapshots *snapshots;    // made before the store is published
+    struct saver *saver;            // the keeper's
+    atomic_bool keep;               // wants a turn of the keeper
 
     uint8_t name_len;
     char name[TENANT_BYTES_MAX + 1];
@@ -102,6 +103,7 @@ struct als {
     struct signal work, tick;
     struct tenant *first_queued, *last_queued;
     bool stopping, tick_wanted;
+    _Atomic uint64_t stalls; // times that appends of a tenant had to wait for sealing
     pthread_t writers[WRITERS_MAX], ticker;
     uint32_t writer_count;
     bool ticker_started;
@@ -163,6 +165,8 @@ bool take_turns(struct als *als, const _Atomic bool *done);
 void tick_soon(struct als *als);
 // Has the tenant's log settled, and rid of what it need not keep.
 void settle_soon(struct tenant *tenant);
+// Appends that waited for sealing go on, or find out that they have to wait again.
+void stall_over(struct tenant *tenant);
 
 // append.c
 void slots_free(struct als *als);

@@ -5,26 +5,34 @@
 
 enum { SEAL_RETRY_S = 10 };
 
+static err seal(struct tenant *tenant, bool *ret_sealed)
+{
+    struct als *als = tenant->als;
+    struct als_why why = {""};
+    uint64_t start_ns = als->os->monotonic_ns(als->os);
+    err code = store_seal(atomic_load(&tenant->store), ret_sealed, &why);
+    uint64_t end_ns = als->os->monotonic_ns(als->os);
+    atomic_store(&tenant->seal_after_ns,
+                 code == ALS_OK ? 0 : end_ns + UINT64_C(1000000000) * SEAL_RETRY_S);
+    if (code != ALS_OK)
+        notice(als, ALS_NOTICE_SEAL_FAILED, tenant_name(tenant), 0, why.text);
+    else if (*ret_sealed && als->options.sealed)
+        als->options.sealed(als->options.context, end_ns - start_ns);
+    return code;
+}
+
 bool seal_turn(struct tenant *tenant)
 {
     struct als *als = tenant->als;
     struct store *store = atomic_load(&tenant->store);
-    uint64_t start_ns = als->os->monotonic_ns(als->os);
-    if (!store_wants_seal(store) || start_ns < tenant->seal_after_ns)
+    bool sealed = false;
+    if (!store_wants_seal(store) ||
+        als->os->monotonic_ns(als->os) < atomic_load(&tenant->seal_after_ns))
         return false;
-    bool sealed;
-    struct als_why why = {""};
-    err code = store_seal(store, &sealed, &why);
-    uint64_t end_ns = als->os->monotonic_ns(als->os);
-    if (code != ALS_OK) {
-        tenant->seal_after_ns = end_ns + UINT64_C(1000000000) * SEAL_RETRY_S;
-        notice(als, ALS_NOTICE_SEAL_FAILED, tenant_name(tenant), 0, why.text);
+    err code = seal(tenant, &sealed);
+    stall_over(tenant);
+    if (code != ALS_OK || !sealed)
         return false;
-    }
-    if (!sealed)
-        return false;
-    if (als->options.sealed)
-        als->options.sealed(als->options.context, end_ns - start_ns);
     settle_soon(tenant);
     return store_wants_seal(store);
 }

@@ -86,11 +86,41 @@ static void settle(struct tenant *tenant, struct store *store)
         notice(tenant->als, ALS_NOTICE_STORAGE_FAILED, tenant_name(tenant), 0, why.text);
 }
 
+static bool sealing_is_behind(const struct tenant *tenant, struct store *store)
+{
+    return store_wants_seal(store) && !atomic_load(&tenant->seal_after_ns) &&
+           store_tail_bytes(store) > tenant->als->options.tail_index_bytes;
+}
+
+// Whether appends have to wait for sealing: seal_turn() brings them back. What cannot be sealed
+// holds nobody up. The flag is set before the second look, so that sealing that ends in between
+// sees it.
+static bool stalls(struct tenant *tenant, struct store *store)
+{
+    if (!store_has_work(store) || !sealing_is_behind(tenant, store))
+        return false;
+    bool waits_already = atomic_exchange(&tenant->stalled, true);
+    if (!sealing_is_behind(tenant, store)) {
+        atomic_store(&tenant->stalled, false);
+        return false;
+    }
+    if (!waits_already)
+        atomic_fetch_add(&tenant->als->stalls, 1);
+    keeper_wake(tenant);
+    return true;
+}
+
+void stall_over(struct tenant *tenant)
+{
+    if (atomic_exchange(&tenant->stalled, false))
+        schedule(tenant, true);
+}
+
 static void turn(struct tenant *tenant, bool wants_settle)
 {
     struct als *als = tenant->als;
     struct store *store = atomic_load(&tenant->store);
-    bool did = store_turn(store);
+    bool did = !stalls(tenant, store) && store_turn(store);
     slots_give(tenant);
     if (wants_settle && !did)
         settle(tenant, store);

@@ -45,7 +45,7 @@ struct server {
 
     // How much of the socket statistics is in the metrics already; only grows.
     _Atomic uint64_t seen_opened, seen_sent, seen_errors;
-    _Atomic uint64_t seen_cache_hits, seen_cache_misses;
+    _Atomic uint64_t seen_cache_hits, seen_cache_misses, seen_stalls;
 };
 
 // Lives in the arena of its request. Owned by the loop thread, except between handing it to the

@@ -122,6 +122,8 @@ static void refresh(void *context, struct metrics *metrics)
                         stats.cache_hits);
         server_catch_up(metrics, METRIC_page_cache_misses_total, &server->seen_cache_misses,
                         stats.cache_misses);
+        server_catch_up(metrics, METRIC_append_stalls_total, &server->seen_stalls,
+                        stats.append_stalls);
         metrics_set(metrics, METRIC_storage_failed, (double)stats.failed);
         metrics_set(metrics, METRIC_snapshots_total, (double)stats.snapshots);
         metrics_set(metrics, METRIC_tenants_open, (double)stats.tenants);
@@ -176,6 +178,7 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.seal_bytes = config->seal_bytes;
     options.zstd_level = (int)config->zstd_level;
     options.cache_bytes = config->cache_bytes;
+    options.tail_index_bytes = config->tail_index_bytes;
     options.notice = notice;
     options.synced = synced;
     options.validated = validated;

@@ -341,6 +341,13 @@ static void add_parts(struct store *store, struct store_stat *stat)
     view_unpin(view);
 }
 
+uint64_t store_tail_bytes(struct store *store)
+{
+    struct store_stat stat = {.index_bytes = 0};
+    add_parts(store, &stat);
+    return stat.index_bytes;
+}
+
 struct store_stat store_stat(struct store *store)
 {
     lock_take(&store->mailbox.lock);

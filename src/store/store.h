@@ -151,6 +151,8 @@ bool store_has_failed(const struct store *store); // any thread
 // everything as it was, and may be tried again.
 err store_seal(struct store *store, bool *ret_sealed, struct als_why *why);
 bool store_wants_seal(struct store *store); // any thread
+// Memory of the index of what is not sealed, in bytes. Any thread.
+uint64_t store_tail_bytes(struct store *store);
 
 // ---- Reading
 

@@ -178,6 +178,110 @@ TEST(states_names_and_followers_see_sealed_history)
     CHECK_EQUAL(ROUNDS * PER_BATCH, follow_all(als));
 }
 
+// ---- Appends that are ahead of sealing
+
+struct dam {
+    struct counter sealed, open, answered;
+};
+
+// Holds the keeper up until the dam is open.
+static void hold_up(void *context, uint64_t duration_ns)
+{
+    struct dam *dam = context;
+    (void)duration_ns;
+    counter_raise(&dam->sealed);
+    counter_wait(&dam->open, 1);
+}
+
+static void answered(void *context, const struct als_outcome *outcome,
+                     const struct als_appended *events)
+{
+    struct dam *dam = context;
+    (void)events;
+    if (outcome->code == ALS_OK)
+        counter_raise(&dam->answered);
+}
+
+static struct als *open_behind(struct dam *dam)
+{
+    *dam = (struct dam){COUNTER_INIT, COUNTER_INIT, COUNTER_INIT};
+    struct als *als = NULL;
+    struct als_options options = ALS_OPTIONS_INIT;
+    options.durability = ALS_DURABILITY_NONE;
+    options.no_auto_snapshot = true;
+    options.seal_bytes = 256 << 10;
+    options.tail_index_bytes = 1 << 20;
+    options.sealed = hold_up;
+    options.context = dam;
+    CHECK_OK(als_open(NULL, &options, &als, NULL));
+    return als;
+}
+
+// Appends batches of events of new entities until one has to wait; returns how many were taken.
+static uint64_t fill_until_stalled(struct als *als, struct dam *dam)
+{
+    struct als_stats stats = {0};
+    uint64_t batches = 0;
+    while (stats.append_stalls == 0) {
+        struct als_draft drafts[100];
+        char entities[100][24];
+        for (int i = 0; i < 100; i++) {
+            snprintf(entities[i], sizeof entities[i], "e-%llu-%d", (unsigned long long)batches, i);
+            drafts[i] = draft_of(entities[i], "t", "{}");
+        }
+        struct als_append append = ALS_APPEND_INIT;
+        append.drafts = drafts;
+        append.count = 100;
+        batches += als_append(als, &append, answered, dam, NULL, NULL) == ALS_OK;
+        CHECK_OK(als_stats(als, S("default"), &stats, NULL));
+    }
+    CHECK(stats.index_bytes > 1 << 20);
+    CHECK(stats.index_bytes < 2 << 20);
+    return batches;
+}
+
+TEST(appends_wait_for_sealing_that_is_behind_and_go_on_after_it)
+{
+    struct dam dam;
+    AUTO(als) als = open_behind(&dam);
+    uint64_t batches = fill_until_stalled(als, &dam);
+    CHECK(counter_read(&dam.answered) < batches);
+    struct als_query query = ALS_QUERY_INIT; // readers do not wait
+    query.entity = S("e-0-0");
+    AUTO(als_cursor) cursor = NULL;
+    struct als_event event;
+    CHECK_OK(als_query_open(als, &query, &cursor, NULL));
+    CHECK_OK(als_cursor_next(cursor, &event, NULL));
+    CHECK_EQUAL(1, event.position);
+    als_cursor_close(MOVE(cursor));
+    counter_raise(&dam.open);
+    counter_wait(&dam.answered, batches);
+    struct als_stats stats;
+    CHECK_OK(als_stats(als, S("default"), &stats, NULL));
+    CHECK_EQUAL(100 * batches, stats.position);
+}
+
+static void *open_late(void *context)
+{
+    struct dam *dam = context;
+    for (int i = 0; i < 2000; i++)
+        sched_yield(); // als_close() is likely to have begun
+    counter_raise(&dam->open);
+    return NULL;
+}
+
+TEST(closing_leaves_no_append_without_an_answer_that_waits_for_sealing)
+{
+    struct dam dam;
+    struct als *als = open_behind(&dam);
+    uint64_t batches = fill_until_stalled(als, &dam);
+    pthread_t thread;
+    CHECK_EQUAL(0, pthread_create(&thread, NULL, open_late, &dam));
+    als_close(als);
+    CHECK_EQUAL(0, pthread_join(thread, NULL));
+    CHECK_EQUAL(batches, counter_read(&dam.answered));
+}
+
 #ifndef __SANITIZE_THREAD__ // no other threads than above, and a million events take it a minute
 TEST(what_no_automatic_snapshot_follows_is_sealed_however_much_it_is)
 {
