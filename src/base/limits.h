@@ -92,8 +92,8 @@ enum {
 #define SEAL_BYTES_DEFAULT MIB(64)     // records of about so many bytes become one segment (option)
 #define SEAL_BYTES_MIN KIB(4)
 #define SEAL_BYTES_MAX GIB(1)
-#define SEAL_EVENTS_MAX 4000000        // or so many events, however small
-#define CACHE_BYTES_DEFAULT MIB(128)   // pages of sealed files, of all tenants together (option)
+#define SEAL_EVENTS_MAX 4000000           // or so many events, however small
+#define CACHE_BYTES_DEFAULT MIB(128)      // pages of sealed files, of all tenants together (option)
 #define TAIL_INDEX_BYTES_DEFAULT MIB(128) // index of what is not sealed, of a tenant (option)
 #define TAIL_INDEX_BYTES_MIN MIB(1)
 #define STORE_CACHE_BYTES MIB(4)       // pages of segments, for a store that is given no cache
