@@ -25,8 +25,12 @@ enum {
     NAMES_PAGE_MAX = 10000,     // names of one page of entities or types
     STATE_HISTORY_EVENTS_MAX = 1000,
 
-    HOT_PARTS_MAX = 16,  // stretches of a tenant's log that are not sealed yet
-    ZSTD_LEVEL_MAX = 19, // of sealed files (option)
+    HOT_PARTS_MAX = 16,        // stretches of a tenant's log that are not sealed yet
+    COMPACT_FILES_DEFAULT = 3, // so many files are worth merging (option)
+    COMPACT_FILES_MAX = 100,
+    COMPACT_AGE_SECONDS_DEFAULT = 86400,     // of what `timebased` merges (option)
+    COMPACT_INTERVAL_SECONDS_DEFAULT = 3600, // between looks, when nothing is sealed (option)
+    ZSTD_LEVEL_MAX = 19,                     // of sealed files (option)
     SNAPSHOT_EVENTS_DEFAULT = 100,
     SNAPSHOT_SECONDS_DEFAULT = 3600,
     SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
@@ -92,7 +96,11 @@ enum {
 #define SEAL_BYTES_DEFAULT MIB(64)     // records of about so many bytes become one segment (option)
 #define SEAL_BYTES_MIN KIB(4)
 #define SEAL_BYTES_MAX GIB(1)
-#define SEAL_EVENTS_MAX 4000000           // or so many events, however small
+#define SEAL_EVENTS_MAX 4000000               // or so many events, however small
+#define COMPACT_ROWS_MAX 2000000              // events of one file that compaction makes
+#define COMPACT_TARGET_BYTES_DEFAULT MIB(128) // a file of this size is left alone (option)
+#define COMPACT_TARGET_BYTES_MAX GIB(1)       // and none is made that is larger than twice that
+#define COMPACT_SMALL_BYTES_DEFAULT MIB(10)   // when asked, files below it are merged (option)
 #define CACHE_BYTES_DEFAULT MIB(128)      // pages of sealed files, of all tenants together (option)
 #define TAIL_INDEX_BYTES_DEFAULT MIB(128) // index of what is not sealed, of a tenant (option)
 #define TAIL_INDEX_BYTES_MIN MIB(1)

@@ -317,9 +317,9 @@ bool manifest_failed(const struct manifest *manifest)
     return manifest->wal && wal_head(manifest->wal).failed;
 }
 
-uint64_t manifest_generation(const struct manifest *manifest)
+uint64_t manifest_take_generation(struct manifest *manifest)
 {
-    return manifest->generation;
+    return manifest->generation++;
 }
 
 // ---- Writing

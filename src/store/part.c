@@ -88,8 +88,7 @@ struct part *part_ref(struct part *part)
     return part;
 }
 
-// A file that stays behind is found by the next opening: the manifest does not know it.
-static void remove_files(const struct part *part)
+void part_remove_files(const struct part *part)
 {
     char space[SEGMENT_NAME_MAX];
     struct store *store = part->store;
@@ -109,7 +108,7 @@ void part_unref(struct part *part)
     index_file_close(part->file);
     segment_close(part->segment);
     if (atomic_load(&part->dropped))
-        remove_files(part);
+        part_remove_files(part);
     lock_deinit(&part->open_lock);
     free(part);
 }

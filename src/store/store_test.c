@@ -537,7 +537,7 @@ TEST(a_manifest_keeps_its_list_however_often_it_changes)
         CHECK_EQUAL(last, manifest_sealed(manifest));
         for (int i = 0; i < 150; i++) {
             struct manifest_entry added =
-                entry_of(last + 1, last + 3, manifest_generation(manifest));
+                entry_of(last + 1, last + 3, manifest_take_generation(manifest));
             struct manifest_change change = {.at = count, .added = &added, .added_count = 1};
             CHECK_OK(manifest_commit(manifest, &change, NULL));
             last += 3;
@@ -545,7 +545,7 @@ TEST(a_manifest_keeps_its_list_however_often_it_changes)
             if (count < 10)
                 continue;
             struct manifest_entry merged = entry_of(entries[4].facts.first, entries[9].facts.last,
-                                                    manifest_generation(manifest));
+                                                    manifest_take_generation(manifest));
             change =
                 (struct manifest_change){.at = 4, .removed = 6, .added = &merged, .added_count = 1};
             CHECK_OK(manifest_commit(manifest, &change, NULL));
