@@ -235,14 +235,22 @@ static err merge(struct store *store, struct view view, struct pick pick,
     return ALS_OK;
 }
 
+static bool may_be_damage(err code)
+{
+    return code == ALS_CORRUPT || code == ALS_STORAGE || code == ALS_NOT_FOUND ||
+           code == ALS_FORMAT_TOO_NEW;
+}
+
 // One file that cannot be read shall not keep all others from being merged.
 static void mark_unfit(struct view view, struct pick pick)
 {
     for (uint32_t i = pick.at; i < pick.at + pick.count; i++) {
         struct part *part = view.parts->items[i];
         struct segment *segment;
-        if (part_segment(part, &segment, NULL) != ALS_OK ||
-            segment_verify(segment, NULL, NULL, NULL) != ALS_OK)
+        err code = part_segment(part, &segment, NULL);
+        if (code == ALS_OK)
+            code = segment_verify(segment, NULL, NULL, NULL);
+        if (may_be_damage(code))
             atomic_store(&part->unfit, true);
     }
 }
@@ -256,7 +264,7 @@ err store_compact(struct store *store, const struct store_compaction *how,
     struct view view = view_pin(store);
     struct pick pick = pick_parts(view.parts, how);
     err code = pick.count ? merge(store, view, pick, how, ret_compacted, why) : ALS_OK;
-    if (code == ALS_CORRUPT)
+    if (may_be_damage(code))
         mark_unfit(view, pick);
     view_unpin(view);
     return code;
