@@ -30,6 +30,8 @@ enum {
     COMPACT_FILES_MAX = 100,
     COMPACT_AGE_SECONDS_DEFAULT = 86400,     // of what `timebased` merges (option)
     COMPACT_INTERVAL_SECONDS_DEFAULT = 3600, // between looks, when nothing is sealed (option)
+    COMPACT_SECONDS_MAX = 315360000,         // ten years, of either
+    COMPACT_REQUESTS_MAX = 64,               // who may wait for compaction, all tenants together
     ZSTD_LEVEL_MAX = 19,                     // of sealed files (option)
     SNAPSHOT_EVENTS_DEFAULT = 100,
     SNAPSHOT_SECONDS_DEFAULT = 3600,
@@ -99,8 +101,11 @@ enum {
 #define SEAL_EVENTS_MAX 4000000               // or so many events, however small
 #define COMPACT_ROWS_MAX 2000000              // events of one file that compaction makes
 #define COMPACT_TARGET_BYTES_DEFAULT MIB(128) // a file of this size is left alone (option)
-#define COMPACT_TARGET_BYTES_MAX GIB(1)       // and none is made that is larger than twice that
-#define COMPACT_SMALL_BYTES_DEFAULT MIB(10)   // when asked, files below it are merged (option)
+#define COMPACT_TARGET_BYTES_MIN KIB(4)
+#define COMPACT_TARGET_BYTES_MAX GIB(1)     // and none is made that is larger than twice that
+#define COMPACT_SMALL_BYTES_DEFAULT MIB(10) // when asked, files below it are merged (option)
+#define COMPACT_RATE_DEFAULT MIB(64)        // bytes a second, in the background (option)
+#define COMPACT_RATE_MIN KIB(1)
 #define CACHE_BYTES_DEFAULT MIB(128)      // pages of sealed files, of all tenants together (option)
 #define TAIL_INDEX_BYTES_DEFAULT MIB(128) // index of what is not sealed, of a tenant (option)
 #define TAIL_INDEX_BYTES_MIN MIB(1)

@@ -114,6 +114,7 @@ static err checked_options(const struct als_options *given, struct als_options *
                     (unsigned long long)BATCH_BYTES_MAX / 2);
     if ((unsigned)options.durability > ALS_DURABILITY_NONE)
         return FAIL(why, ALS_INVALID_INPUT, "options.durability is no such value");
+    TRY(compact_options(&options, why));
     *ret_options = options;
     return ALS_OK;
 }
@@ -133,13 +134,12 @@ static struct als *als_new(struct als_options options, bool ephemeral)
     als->options = options;
     lock_init(&als->tenants_lock, LOCK_ENGINE);
     lock_init(&als->run_lock, LOCK_RUN_QUEUE);
-    lock_init(&als->keeper_lock, LOCK_KEEPER);
     lock_init(&als->slots_lock, LOCK_SLOTS);
     lock_init(&als->pool_lock, LOCK_POOL);
     lock_init(&als->whens_lock, LOCK_WAITER);
     signal_init(&als->work);
     signal_init(&als->tick);
-    signal_init(&als->keep);
+    keepers_init(als);
     return als;
 }
 
@@ -175,7 +175,7 @@ enum als_err als_open(const char *directory, const struct als_options *options,
     TRY(als->os->dir_open(als->os, als->dir, S("tenants"), true, &als->tenants_dir, why));
     TRY(tenants_open(als, why));
     TRY(writers_start(als, why));
-    TRY(keeper_start(als, why));
+    TRY(keepers_start(als, why));
     als->analysts = analysts_new(als);
     if (!als->analysts)
         return FAIL(why, ALS_NO_MEMORY, "the engine cannot be made");
@@ -194,7 +194,8 @@ void als_close(struct als *als)
     if (!als)
         return;
     analysts_free(als->analysts);
-    keeper_stop(als);
+    als_compact_end(als);
+    keeper_stop(&als->keepers[KEEPER_SHORT]);
     writers_stop(als);
     whens_expire(als, UINT64_MAX);
     pools_free(als);
@@ -212,10 +213,9 @@ void als_close(struct als *als)
     free(als->directory);
     signal_deinit(&als->work);
     signal_deinit(&als->tick);
-    signal_deinit(&als->keep);
     lock_deinit(&als->tenants_lock);
     lock_deinit(&als->run_lock);
-    lock_deinit(&als->keeper_lock);
+    keepers_deinit(als);
     lock_deinit(&als->slots_lock);
     lock_deinit(&als->pool_lock);
     lock_deinit(&als->whens_lock);

@@ -162,9 +162,9 @@ static struct pick pick_parts(const struct parts *parts, const struct store_comp
 {
     struct pick pick = {0};
     if (how->strategy == STORE_BY_SIZE) {
-        pick = pick_by_size(parts, how);
+        pick = pick_run(parts, how->files_min, how->small_bytes, how);
         if (pick.count == 0)
-            pick = pick_run(parts, how->files_min, how->small_bytes, how);
+            pick = pick_by_size(parts, how);
     } else
         pick = pick_run(parts, how->strategy == STORE_ALL ? 2 : how->files_min, UINT64_MAX, how);
     return cut(parts, pick, how);

@@ -337,6 +337,7 @@ static void add_parts(struct store *store, struct store_stat *stat)
         if (part_is_sealed(part)) {
             stat->segments++;
             stat->segment_bytes += part->facts.bytes;
+            stat->unfit += atomic_load(&part->unfit);
         } else
             stat->index_bytes += index_bytes(part->index);
     }

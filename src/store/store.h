@@ -274,6 +274,7 @@ struct store_stat {
     uint64_t events, entities, types;
     uint64_t wal_files, wal_bytes, wal_bytes_allocated, wal_syncs, wal_sync_ns;
     uint64_t segments, segment_bytes, sealed; // files, their bytes, positions in them
+    uint64_t unfit;                           // files that compaction passes over
     uint64_t index_bytes;
     uint64_t waiting;
 };
