@@ -27,6 +27,7 @@ MODULES = [
     "test_query",
     "test_state",
     "test_snapshots",
+    "test_compaction",
     "test_analytics",
     "test_stream",
     "test_limits",
