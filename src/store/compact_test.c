@@ -98,6 +98,27 @@ TEST(a_reader_of_an_old_view_keeps_its_files)
     CHECK_EQUAL(2, count_files(world));
 }
 
+TEST(what_a_merge_reads_does_not_go_through_the_cache_of_readers)
+{
+    AUTO(segment_cache) cache = segment_cache_new(MIB(1));
+    AUTO(world) world = world_new(20);
+    world_close(world);
+    world->cache = cache;
+    world_open(world, 20);
+    append_some(world, 200);
+    seal_all(world);
+    struct segment_cache_stat before = segment_cache_stat(cache);
+    struct store_compaction how = by(STORE_ALL);
+    struct merged merged = {0};
+    CHECK_OK(compact_all(world, &how, &merged, NULL));
+    struct segment_cache_stat after = segment_cache_stat(cache);
+    CHECK(merged.merges > 0);
+    CHECK_EQUAL(before.misses, after.misses);
+    CHECK_EQUAL(before.hits, after.hits);
+    check_now(world);
+    CHECK(segment_cache_stat(cache).misses > after.misses);
+}
+
 static bool seal_meanwhile(void *context, uint64_t done, uint64_t total)
 {
     struct world *world = context;

@@ -121,6 +121,10 @@ void gate_deinit(struct gate *gate);
 void gate_enter(struct gate *gate);
 void gate_leave(struct gate *gate);
 
+// cursor.c: has the cursor read sealed parts through a cache of the caller's, so that what others
+// want stays in theirs.
+void cursor_read_apart(struct cursor *cursor, KEEPS struct segment_cache *cache);
+
 // seal.c: a number that no other segment has, and a directory for the files.
 err store_begin_segment(struct store *store, uint64_t *ret_generation, struct als_why *why);
 // Makes a replacement durable and shows it. What new views no longer see has its files

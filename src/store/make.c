@@ -180,9 +180,13 @@ static void remove_files(const struct files *files)
 err make_segment(struct store *store, const struct making *making, struct segment_facts *ret_facts,
                  struct als_why *why)
 {
-    struct files files = {.store = store, .making = making, .cursor = cursor_new()};
+    // What is read here is not what readers will want: it does not push anything out of their
+    // cache.
+    AUTO(segment_cache) cache = segment_cache_new(STORE_CACHE_BYTES);
+    struct files files = {.store = store, .making = making, .cursor = cache ? cursor_new() : NULL};
     if (!files.cursor)
         return FAIL(why, ALS_NO_MEMORY, "a segment cannot be made");
+    cursor_read_apart(files.cursor, cache);
     err code = make_files(&files, why);
     if (code != ALS_OK)
         remove_files(&files);

@@ -124,13 +124,14 @@ str part_name(const struct segment_facts *facts, const char *suffix,
 
 // ---- Opening
 
-static err open_segment(struct part *part, struct segment **ret_segment, struct als_why *why)
+err part_segment_apart(struct part *part, struct segment_cache *cache, struct segment **ret_segment,
+                       struct als_why *why)
 {
     struct store *store = part->store;
     char space[SEGMENT_NAME_MAX];
     str name = part_name(&part->facts, ".parquet", space);
     AUTO(segment) segment = NULL;
-    TRY(segment_open(store->os, store->segments_dir, name, store->cache, &segment, why));
+    TRY(segment_open(store->os, store->segments_dir, name, cache, &segment, why));
     if (memcmp(segment_facts(segment)->identity, part->facts.identity,
                sizeof part->facts.identity) != 0)
         return FAIL(why, ALS_CORRUPT, "segment %.*s is not the one that the manifest names",
@@ -146,7 +147,7 @@ err part_segment(struct part *part, struct segment **ret_segment, struct als_why
     if (!segment) {
         lock_take(&part->open_lock);
         segment = atomic_load(&part->segment);
-        err code = segment ? ALS_OK : open_segment(part, &segment, why);
+        err code = segment ? ALS_OK : part_segment_apart(part, part->store->cache, &segment, why);
         atomic_store_explicit(&part->segment, segment, memory_order_release);
         lock_release(&part->open_lock);
         TRY(code);
@@ -170,7 +171,7 @@ static err make_index(struct part *part, str name, struct als_why *why)
     if (!builder)
         return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
     AUTO(segment) segment = NULL; // of its own: whoever opens an index holds the part's lock
-    TRY(open_segment(part, &segment, why));
+    TRY(part_segment_apart(part, store->cache, &segment, why));
     TRY(segment_verify(segment, add_row, builder, why));
     store->os->entropy(store->os, &random, sizeof random);
     int len = snprintf(space, sizeof space, "%.*s-%016llx.new", (int)(name.len - 4), name.ptr,

@@ -55,6 +55,9 @@ static inline bool part_is_sealed(const struct part *part)
 // or of no use. They live as long as the part.
 err part_segment(struct part *part, struct segment **ret_segment, struct als_why *why);
 err part_file(struct part *part, struct index_file **ret_file, struct als_why *why);
+// The segment once more, for the caller, who closes it and whose cache it uses.
+err part_segment_apart(struct part *part, KEEPS struct segment_cache *cache,
+                       struct segment **ret_segment, struct als_why *why);
 
 // Removes the files of a sealed part. One that stays behind is found by the next opening: the
 // manifest does not know it.

@@ -21,7 +21,8 @@ struct world {
     struct store *store;
     struct store_report report;
     struct rand rand;
-    bool varied; // one event in eight is some hundred bytes long
+    struct segment_cache *cache; // the store's; NULL: its own
+    bool varied;                 // one event in eight is some hundred bytes long
     uint32_t count;
     uint32_t entities[EVENTS_MAX], types[EVENTS_MAX]; // of each event
 };
@@ -52,8 +53,10 @@ static inline size_t payload_of(const struct world *world, uint64_t id, char spa
 
 static inline void world_open(struct world *world, uint64_t seal_events)
 {
-    struct store_options options = {
-        .tenant = S("default"), .wal_file_bytes = KIB(4), .seal_events = seal_events};
+    struct store_options options = {.tenant = S("default"),
+                                    .wal_file_bytes = KIB(4),
+                                    .seal_events = seal_events,
+                                    .cache = world->cache};
     CHECK_OK(world->os->dir_open(world->os, NULL, S("data"), true, &world->dir, NULL));
     CHECK_OK(store_open(world->os, world->dir, options, &world->report, &world->store, NULL));
 }
