@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SLICE = os.path.join(ROOT, "examples", "flights.ndjson")
@@ -63,6 +64,11 @@ def run(server, *words, stdin="", environment=None):
     done = subprocess.run([PROGRAM, *words], input=stdin, capture_output=True, text=True,
                           env=environment, timeout=60)
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def metrics_of(server):
+    with urllib.request.urlopen(f"http://{server.address}/metrics") as answer:
+        return answer.read()
 
 
 def on_terminal(server, *words):
@@ -309,6 +315,28 @@ def test_verify_says_no_to_damage_and_names_the_place(server):
         file.seek(offset)
         file.write(b"S")
     server.start()
+
+
+def test_compact_says_what_it_merged(server):
+    equal(0, run(server, "compact").lines[0]["files_compacted"])
+    check("There is nothing to merge." in on_terminal(server, "compact"))
+    refused = run(server, "compact", "--strategy", "none")
+    equal(1, refused.code)
+    check("fullcompaction" in refused.err, refused.err)
+    server.stop()
+    options = {"ALLSOURCE_SEAL_BYTES": "4k", "ALLSOURCE_AUTO_COMPACT": "off"}
+    os.environ.update(options)
+    try:
+        server.start()
+    finally:
+        for name in options:
+            del os.environ[name]
+    for number in range(8):  # each is a file, once the next one is there
+        run(server, "append", "--batch", "60", stdin=event(f"e{number}", "x" * 100) * 60)
+    while not re.search(rb"^allsource_storage_sealed_events 4[28]0$", metrics_of(server), re.M):
+        time.sleep(0.01)
+    said = on_terminal(server, "compact", "--strategy", "fullcompaction")
+    check(re.search(r"^[78] files of .* became 1 of .*: 4[28]0 events in .*", said, re.M), said)
 
 
 def test_people_get_tables_and_scripts_get_json(server):
