@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compaction on a keeper's thread of its own; sealing goes on beside it.
 //
-// Each turn merges for the tenant's first caller until nothing qualifies, or, when nobody asks, once.
-// Merges that nobody asked for keep to so many bytes a second, so that readers and the writer have
-// the disk; as soon as somebody waits behind one, it goes on as fast as it can. What fails is tried
-// again after a while.
+// Each turn merges for the tenant's first caller until nothing qualifies, or, when nobody asks,
+// once. Merges that nobody asked for keep to so many bytes a second, so that readers and the writer
+// have the disk; as soon as somebody waits behind one, it goes on as fast as it can. What fails is
+// tried again after a while.
 #include "engine/engine.h"
 
 #include <stdlib.h>
@@ -251,8 +251,8 @@ enum als_err als_compact(struct als *als, const struct als_compact *compact, als
     CHECK_ALS(als, why);
     CHECK_SIZED(compact, "compact", why);
     if (!done || !is_strategy(compact->strategy))
-        return FAIL(why, ALS_INVALID_INPUT, done ? "compact.strategy is no such value"
-                                                 : "done is NULL");
+        return FAIL(why, ALS_INVALID_INPUT,
+                    done ? "compact.strategy is no such value" : "done is NULL");
     struct tenant *tenant;
     struct store *store;
     TRY(tenant_find(als, compact->tenant, &tenant, why));
@@ -264,8 +264,8 @@ enum als_err als_compact(struct als *als, const struct als_compact *compact, als
     struct compact_request *request = malloc(sizeof *request);
     if (!request)
         return FAIL(why, ALS_NO_MEMORY, "no memory to ask for compaction");
-    *request = (struct compact_request){
-        .strategy = compact->strategy, .done = done, .context = context};
+    *request =
+        (struct compact_request){.strategy = compact->strategy, .done = done, .context = context};
     err code = put_request(tenant, request, why);
     if (code != ALS_OK)
         free(request);

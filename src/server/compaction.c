@@ -12,12 +12,9 @@
 
 // By enum als_strategy; the first stands for no choice.
 static const str strategies[] = {
-    [ALS_STRATEGY_USUAL] = {"usual", 5},
-    [ALS_STRATEGY_SIZE] = {"sizebased", 9},
-    [ALS_STRATEGY_AGE] = {"timebased", 9},
-    [ALS_STRATEGY_COUNT] = {"countbased", 10},
-    [ALS_STRATEGY_FULL] = {"fullcompaction", 14},
-    {"", 0},
+    [ALS_STRATEGY_USUAL] = {"usual", 5},          [ALS_STRATEGY_SIZE] = {"sizebased", 9},
+    [ALS_STRATEGY_AGE] = {"timebased", 9},        [ALS_STRATEGY_COUNT] = {"countbased", 10},
+    [ALS_STRATEGY_FULL] = {"fullcompaction", 14}, {"", 0},
 };
 
 // ---- Asking for it
@@ -87,8 +84,8 @@ void compaction_trigger(struct call *call)
     struct trigger *trigger = call_state_new(call, sizeof *trigger);
     if (!trigger || !reading_begin(call, &trigger->reading, &flaw))
         return;
-    err code = param_choice(&trigger->reading.params, S("strategy"), strategies,
-                            &trigger->strategy, &flaw);
+    err code = param_choice(&trigger->reading.params, S("strategy"), strategies, &trigger->strategy,
+                            &flaw);
     if (code)
         reply_flaw(call, code, &flaw);
     else

@@ -49,8 +49,8 @@ struct store {
     _Atomic als_position sealed;     // everything up to here is in segments that views see
     _Atomic als_position closed;     // everything up to here is in parts that do not grow
 
-    struct gate gate;          // guards the manifest, and making segments_dir
-    struct manifest *manifest; // of whoever is inside the gate
+    struct gate gate;                        // guards the manifest, and making segments_dir
+    struct manifest *manifest;               // of whoever is inside the gate
     struct segment_cache *cache, *own_cache; // the one in use; NULL when it is the options'
 
     _Atomic als_position position;    // published

@@ -55,7 +55,8 @@ static void append_batches(struct als *als, int batches)
     }
 }
 
-// Appends until so many events are sealed, in many files: a writer that is too fast gets large ones.
+// Appends until so many events are sealed, in many files: a writer that is too fast gets large
+// ones.
 static void append_sealed(struct als *als, uint64_t sealed, uint64_t behind)
 {
     for (struct als_stats stats = stats_of(als); stats.sealed < sealed; stats = stats_of(als))

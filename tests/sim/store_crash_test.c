@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store under power cuts: random appends with versions, ids and conditions, several to a turn,
-// sealed and merged now and then, against a model that is an array of events and loops. Whatever survives a
-// crash must be the first so many batches of the model, whole, at least all that were answered,
-// with every index right.
+// sealed and merged now and then, against a model that is an array of events and loops. Whatever
+// survives a crash must be the first so many batches of the model, whole, at least all that were
+// answered, with every index right.
 #include "base/limits.h"
 #include "base/mutant.h"
 #include "base/rand.h"
