@@ -30,6 +30,7 @@ static const struct {
     {"space", bench_space, "bytes an event takes"},
     {"analytics", bench_analytics, "frequency, summary and correlation over sealed history"},
     {"snapshots", bench_snapshots, "states with snapshots and without"},
+    {"compaction", bench_compaction, "merging sealed files"},
 };
 
 // ---- Shared by the groups

@@ -28,6 +28,7 @@ void bench_index_file(const struct bench *bench); // the index beside a sealed s
 void bench_space(const struct bench *bench);      // bytes an event takes, in memory and on the disk
 void bench_analytics(const struct bench *bench);  // over sealed history, and pairs of one entity
 void bench_snapshots(const struct bench *bench);  // states with snapshots and without
+void bench_compaction(const struct bench *bench); // merging sealed files
 void bench_http_schemas(const struct bench *bench); // the same with payloads that are checked
 
 static inline size_t bench_rounds(const struct bench *bench, size_t full)
