@@ -201,7 +201,6 @@ void keepers_init(struct als *als);
 void keepers_deinit(struct als *als);
 err keepers_start(struct als *als, struct als_why *why);
 void keeper_stop(struct keeper *keeper); // started or not, stopped or not
-bool keeper_is_stopping(struct keeper *keeper);
 // The tenant wants a turn, soon: of snapshots and sealing, or of compaction. Any thread; locks
 // below LOCK_KEEPER may be held.
 void keeper_wake(struct tenant *tenant);

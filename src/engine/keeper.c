@@ -40,7 +40,7 @@ void compactor_wake(struct tenant *tenant)
     wake(tenant, KEEPER_LONG);
 }
 
-bool keeper_is_stopping(struct keeper *keeper)
+static bool is_stopping(struct keeper *keeper)
 {
     lock_take(&keeper->lock);
     bool stopping = keeper->stopping;
@@ -51,7 +51,7 @@ bool keeper_is_stopping(struct keeper *keeper)
 static bool take_turns_of(struct keeper *keeper, struct tenant *tenant)
 {
     bool more = false;
-    for (size_t i = 0; i < TURNS_MAX && turns[keeper->of][i] && !keeper_is_stopping(keeper); i++)
+    for (size_t i = 0; i < TURNS_MAX && turns[keeper->of][i] && !is_stopping(keeper); i++)
         more |= turns[keeper->of][i](tenant);
     return more;
 }
