@@ -258,6 +258,27 @@ def test_the_server_stops_while_a_merge_is_slow():
         equal(len(server.client().all_events()), 4000, "events")
 
 
+@slow
+def test_kills_while_files_are_merged_lose_and_double_nothing():
+    with Server("--seal-bytes", "4k", "--compact-files", "2") as server:
+        acknowledged = merges = 0
+        for session in range(8):
+            client = server.client()
+            for number in range(6 + 3 * session):
+                client.batch(batch(number), ack="summary")
+                acknowledged += BATCH
+            merges += stats(client)["stats"]["total_compactions"]
+            server.restart(kill=True)
+            client = server.client()
+            equal(client.positions(), list(range(1, acknowledged + 1)), f"session {session}")
+            equal(client.stats()["total_events"], acknowledged, "total_events")
+        check(merges > 2, f"only {merges} merges")
+        server.stop()
+        names = os.listdir(os.path.dirname(files(server)[0]))
+        equal([name for name in names if name.endswith(".new")], [], "files left behind")
+        equal(len(files(server)), len(files(server, kind="idx")), "indexes")
+
+
 # ---- The reference's defects
 
 
