@@ -99,7 +99,7 @@ enum {
 #define SEAL_BYTES_MIN KIB(4)
 #define SEAL_BYTES_MAX GIB(1)
 #define SEAL_EVENTS_MAX 4000000               // or so many events, however small
-#define COMPACT_ROWS_MAX 2000000              // events of one file that compaction makes
+#define COMPACT_ROWS_MAX 1000000              // events of one file that compaction makes
 #define COMPACT_TARGET_BYTES_DEFAULT MIB(128) // a file of this size is left alone (option)
 #define COMPACT_TARGET_BYTES_MIN KIB(4)
 #define COMPACT_TARGET_BYTES_MAX GIB(1)     // and none is made that is larger than twice that
