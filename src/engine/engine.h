@@ -114,6 +114,11 @@ struct als {
     pthread_t keeper;
     struct due_memory *due; // the keeper's
 
+    struct lock backups_lock; // LOCK_BACKUP: guards the next three
+    bool backup_running, backup_started;
+    pthread_t backup;
+    atomic_bool backups_stopping;
+
     struct segment_cache *cache; // of all tenants
     struct analysts *analysts;
 
@@ -191,6 +196,9 @@ bool snapshots_turn(struct tenant *tenant);
 
 // seal.c: a turn of the keeper, which makes one segment of what the log has closed.
 bool seal_turn(struct tenant *tenant);
+
+// backups.c: ends the backup that is under way.
+void backups_stop(struct als *als);
 
 // schemas.c
 // Opens the settings of a tenant whose directory is open, with what is folded from them.
