@@ -28,6 +28,7 @@ MODULES = [
     "test_state",
     "test_snapshots",
     "test_analytics",
+    "test_backups",
     "test_stream",
     "test_limits",
     "test_schemas",
