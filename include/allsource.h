@@ -905,7 +905,7 @@ struct als_backup_options {
     als_str name;    // of a directory that is made in the given one; empty: the given one
     als_str tenant;  // only this one; empty: all
     bool copy;       // sealed files, too, for a backup that shares no byte with the source
-    bool unverified; // do not read it back and check it as als_verify() does
+    bool unverified; // do not read it back and check it
     // Told how many bytes were copied or read since the last time; false ends it with
     // ALS_NOT_READY. May be NULL.
     bool (*progress)(void *context, uint64_t bytes);

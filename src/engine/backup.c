@@ -69,21 +69,28 @@ static err damaged(str tenant, const char *file, str part, struct als_why *why)
                 STR(part), cause.text[0] ? ": " : "", cause.text);
 }
 
-err check_copy(struct os *os, struct os_dir *tenant_dir, str tenant,
-               const struct catalog_pace *pace, struct als_why *why)
+static err check_events(struct os *os, const struct copy_check *check, struct als_why *why)
 {
-    struct checking checking = {.pace = pace};
-    struct store_verdict events;
-    struct wal_verdict settings;
+    struct checking checking = {.pace = check->pace};
+    struct store_verdict verdict;
     if (why)
         why->text[0] = '\0';
-    err code = store_verify(os, tenant_dir, tenant, pass_event, &checking, &events, why);
-    if (code == ALS_CORRUPT || (code == ALS_OK && events.finding == STORE_TORN))
-        return damaged(tenant, events.file[0] ? events.file : "its history", S(""), why);
-    TRY(code);
-    TRY(settings_verify(os, tenant_dir, &settings, why));
+    err code = check->bytes_only ? store_verify_bytes(os, check->dir, check->tenant, pass_event,
+                                                      &checking, &verdict, why)
+                                 : store_verify(os, check->dir, check->tenant, pass_event,
+                                                &checking, &verdict, why);
+    if (code == ALS_CORRUPT || (code == ALS_OK && verdict.finding == STORE_TORN))
+        return damaged(check->tenant, verdict.file[0] ? verdict.file : "its history", S(""), why);
+    return code;
+}
+
+err check_copy(struct os *os, const struct copy_check *check, struct als_why *why)
+{
+    struct wal_verdict settings;
+    TRY(check_events(os, check, why));
+    TRY(settings_verify(os, check->dir, &settings, why));
     if (settings.finding != WAL_SOUND)
-        return damaged(tenant, "settings/", settings.file, why);
+        return damaged(check->tenant, "settings/", settings.file, why);
     return ALS_OK;
 }
 
@@ -117,8 +124,9 @@ static err end_tenant(struct backup *backup, const struct taking *taking,
     struct als_backup_report *report = &backup->report;
     struct catalog_tenant tenant = {
         .directory = taking->directory, .position = copied->position, .events = copied->events};
+    struct copy_check check = {taking->target, taking->tenant, &backup->options.pace, true};
     if (!backup->options.unverified)
-        TRY(check_copy(backup->os, taking->target, taking->tenant, &backup->options.pace, why));
+        TRY(check_copy(backup->os, &check, why));
     TRY(catalog_add(&backup->catalog, backup->tenants, &tenant, why));
     report->tenants++;
     report->events += copied->events;

@@ -65,9 +65,14 @@ err restore_check_finished(struct os *os, struct os_dir *dir, struct als_why *wh
 
 // What the files of this door share.
 err check_empty(struct os *os, struct os_dir *dir, struct als_why *why);
-// Reads what was copied as als_verify() would.
-err check_copy(struct os *os, struct os_dir *tenant_dir, str tenant,
-               const struct catalog_pace *pace, struct als_why *why);
+// Reads what was copied as als_verify() would, in a server in bounded memory.
+struct copy_check {
+    struct os_dir *dir; // the tenant's
+    str tenant;
+    const struct catalog_pace *pace;
+    bool bytes_only; // the versions of entities are not followed
+};
+err check_copy(struct os *os, const struct copy_check *check, struct als_why *why);
 // The directory `name` in `directory`, or that itself when the name is empty; made when absent.
 err backup_directory(struct os *os, const char *directory, als_str name, struct os_dir **ret_dir,
                      struct als_why *why);

@@ -66,6 +66,13 @@ static err choose(struct restoring *restoring, struct als_why *why)
 
 // ---- One tenant
 
+static err check_tenant(const struct restoring *restoring, str name, struct os_dir *dir,
+                        struct als_why *why)
+{
+    struct copy_check check = {dir, name, &restoring->options->pace, false};
+    return check_copy(restoring->os, &check, why);
+}
+
 static err copy_tenant(const struct restoring *restoring, const struct catalog_tenant *tenant,
                        str name, struct os_dir *source, struct store_copied *ret_copied,
                        struct als_why *why)
@@ -87,7 +94,7 @@ static err copy_tenant(const struct restoring *restoring, const struct catalog_t
     if (code == ALS_OK)
         code = settings_copy(os, source, &settings, why);
     if (code == ALS_OK)
-        code = check_copy(os, target, name, &restoring->options->pace, why);
+        code = check_tenant(restoring, name, target, why);
     os->dir_close(target);
     return code;
 }
@@ -106,7 +113,7 @@ static err take_tenant(struct restoring *restoring, const struct catalog_tenant 
     TRY(os->dir_open(os, restoring->source, tenant->directory, false, &source, why));
     err code = restoring->target
                    ? copy_tenant(restoring, tenant, (str){name, len}, source, &copied, why)
-                   : check_copy(os, source, (str){name, len}, &restoring->options->pace, why);
+                   : check_tenant(restoring, (str){name, len}, source, why);
     os->dir_close(source);
     TRY(code);
     restoring->report.tenants++;

@@ -263,6 +263,10 @@ typedef err store_each(void *context, const struct als_event *event, struct als_
 // ALS_CORRUPT: damage, and the verdict may name the file.
 err store_verify(struct os *os, struct os_dir *dir, str tenant, store_each *each, void *context,
                  struct store_verdict *ret_verdict, struct als_why *why);
+// The same in memory that does not grow with the number of entities: whether versions go on as they
+// should is not looked at.
+err store_verify_bytes(struct os *os, struct os_dir *dir, str tenant, store_each *each,
+                       void *context, struct store_verdict *ret_verdict, struct als_why *why);
 
 // ---- Copies of a store, for backup and restore
 
