@@ -963,6 +963,85 @@ ALS_API enum als_err als_files_open(struct als *als, als_str tenant, struct als_
 ALS_API struct als_files_view als_files_view(const struct als_files *files);
 ALS_API void als_files_close(struct als_files *files);
 
+// ---- Backups: directories from which a data directory can be made again. docs/backup.md
+//
+// A backup has, of every tenant, all events up to one position and none behind it, with the
+// settings as they stood there. Sealed files are in it under a second name where the file system
+// allows it, so it takes little time and space; the rest is copied. It is whole when its file
+// CATALOG is there, which is written last.
+
+struct als_backup_report {
+    uint64_t tenants, events;
+    uint64_t files, bytes;
+    uint64_t linked;       // files that are the data directory's own under a second name
+    als_position position; // of the last tenant that was taken
+    int64_t created_us;
+};
+
+struct als_backup_options {
+    size_t size;
+    als_str name;    // of a directory that is made in the given one; empty: the given one
+    als_str tenant;  // only this one; empty: all
+    bool copy;       // sealed files, too, for a backup that shares no byte with the source
+    bool unverified; // do not read it back and check it
+    // Told how many bytes were copied or read since the last time; false ends it with
+    // ALS_NOT_READY. May be NULL.
+    bool (*progress)(void *context, uint64_t bytes);
+    void *context;
+};
+#define ALS_BACKUP_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(struct als_backup_options), {NULL, 0}, {NULL, 0}, false, false, NULL, NULL          \
+    }
+
+// Makes one in `directory`, which is made when absent and must be empty (ALS_EXISTS); NULL: the
+// directory `backups` of the data directory, where options.name is needed. Appending goes on.
+// `ret_report` may be NULL. What a failure leaves behind is no backup and may be deleted.
+ALS_API enum als_err als_backup(struct als *als, const char *directory,
+                                const struct als_backup_options *options,
+                                struct als_backup_report *ret_report, struct als_why *why);
+typedef void als_backup_done(void *context, enum als_err code,
+                             const struct als_backup_report *report, const struct als_why *why);
+// The same on a thread of its own, which calls `done` once. One at a time: ALS_BUSY. als_close()
+// ends one that is under way. The slices of `options` are needed for the call only.
+ALS_API enum als_err als_backup_start(struct als *als, const char *directory,
+                                      const struct als_backup_options *options,
+                                      als_backup_done *done, void *context, struct als_why *why);
+// The same of a data directory that nobody has open.
+ALS_API enum als_err als_backup_offline(const char *data_directory, const char *directory,
+                                        const struct als_backup_options *options,
+                                        struct als_backup_report *ret_report, struct als_why *why);
+// What the catalog says. ALS_NOT_FOUND: it is no backup, or was never finished.
+ALS_API enum als_err als_backup_show(const char *backup, struct als_backup_report *ret_report,
+                                     struct als_why *why);
+
+typedef bool als_each_backup(void *context, als_str name,
+                             const struct als_backup_report *report); // false ends
+// The whole backups in a directory, in no order; NULL as for als_backup(). None when there is no
+// such directory.
+ALS_API enum als_err als_backups(struct als *als, const char *directory, als_each_backup *each,
+                                 void *context, struct als_why *why);
+
+struct als_restore_options {
+    size_t size;
+    als_str tenant; // only this one; empty: all
+    // Only events up to here, of one tenant, with the settings as they stood there; 0: all.
+    als_position at_position;
+    bool (*progress)(void *context, uint64_t bytes); // as above
+    void *context;
+};
+#define ALS_RESTORE_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(struct als_restore_options), {NULL, 0}, 0, NULL, NULL                               \
+    }
+// Makes a data directory in `directory`, which is made when absent and must be empty (ALS_EXISTS);
+// NULL: only checks the backup. Every byte of the backup is compared with its catalog and the
+// history in it checked as als_verify() does: ALS_CORRUPT names the file. Until it has returned
+// ALS_OK the directory cannot be opened.
+ALS_API enum als_err als_restore(const char *backup, const char *directory,
+                                 const struct als_restore_options *options,
+                                 struct als_backup_report *ret_report, struct als_why *why);
+
 // ---- Offline: a data directory that nobody has open. Nothing is changed.
 
 struct als_finding {

@@ -76,6 +76,7 @@ enum {
     ANALYSIS_NAMES_CAP = 10000000,    // and what the option may say
     ANALYSES_MAX = 32,                // analyses under way, waiting ones included
     ANALYSTS_MAX = 64,                // threads that work on them (option)
+    BACKUP_NAME_BYTES_MAX = 64,
 
     COMPAT_REASONS_MAX = 100,        // reasons of one comparison of schemas
     COMPAT_EXAMPLE_BYTES_MAX = 1024, // a longer value is not told as an example
@@ -113,6 +114,7 @@ enum {
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)
+#define CATALOG_BYTES_MAX MIB(64)         // the list of a backup's files
 #define ANALYSIS_NAMES_BYTES_MAX MIB(256) // names that one thread keeps for one analysis
 #define SNAPSHOT_STATE_BYTES_MAX MIB(16)  // a larger state is folded, but not saved
 #define SNAPSHOTS_FILE_BYTES MIB(16)      // a file of snapshots is full past this

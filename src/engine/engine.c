@@ -4,6 +4,7 @@
 // The data directory: LOCK, and tenants/NAME/ with a store each (docs/formats/layout.md).
 #include "engine/engine.h"
 
+#include "engine/backup.h"
 #include "event/event.h"
 #include "segment/segment.h"
 #include "snapshot/snapshot.h"
@@ -132,6 +133,7 @@ static struct als *als_new(struct als_options options, bool ephemeral)
         return NULL;
     als->os = ephemeral ? os_posix_unsynced() : os_posix();
     als->options = options;
+    lock_init(&als->backups_lock, LOCK_BACKUP);
     lock_init(&als->tenants_lock, LOCK_ENGINE);
     lock_init(&als->run_lock, LOCK_RUN_QUEUE);
     lock_init(&als->slots_lock, LOCK_SLOTS);
@@ -169,6 +171,7 @@ enum als_err als_open(const char *directory, const struct als_options *options,
     TRY(als->os->dir_open(als->os, NULL, path, true, &als->dir, why));
     als->directory = realpath(path.ptr, NULL);
     TRY(als->os->dir_lock(als->dir, S("LOCK"), &als->lock_file, why));
+    TRY(restore_check_finished(als->os, als->dir, why));
     als->cache = segment_cache_new(als->options.cache_bytes);
     if (!als->cache)
         return FAIL(why, ALS_NO_MEMORY, "the cache of pages");
@@ -194,6 +197,7 @@ void als_close(struct als *als)
     if (!als)
         return;
     analysts_free(als->analysts);
+    backups_stop(als);
     als_compact_end(als);
     keeper_stop(&als->keepers[KEEPER_SHORT]);
     writers_stop(als);
@@ -213,6 +217,7 @@ void als_close(struct als *als)
     free(als->directory);
     signal_deinit(&als->work);
     signal_deinit(&als->tick);
+    lock_deinit(&als->backups_lock);
     lock_deinit(&als->tenants_lock);
     lock_deinit(&als->run_lock);
     keepers_deinit(als);

@@ -138,6 +138,11 @@ struct als {
     struct due_memory *due;    // of KEEPER_SHORT
     uint32_t compact_requests; // that wait; guarded by the lock of KEEPER_LONG
 
+    struct lock backups_lock; // LOCK_BACKUP: guards the next three
+    bool backup_running, backup_started;
+    pthread_t backup;
+    atomic_bool backups_stopping;
+
     struct segment_cache *cache; // of all tenants
     struct analysts *analysts;
 
@@ -223,6 +228,9 @@ bool seal_turn(struct tenant *tenant);
 // compact.c: a turn of the keeper, which merges for somebody who asked, or once by itself.
 bool compact_turn(struct tenant *tenant);
 err compact_options(struct als_options *options, struct als_why *why); // checks, fills in
+
+// backups.c: ends the backup that is under way.
+void backups_stop(struct als *als);
 
 // schemas.c
 // Opens the settings of a tenant whose directory is open, with what is folded from them.

@@ -301,6 +301,7 @@ err server_start(const struct config *config, struct server **ret_server, struct
     metrics_on_print(server->metrics, refresh, server);
     TRY(sql_start(server, config, why));
     TRY(desk_start(server, why));
+    TRY(backups_start(server, config, why));
     TRY(open_doors(server, config, why)); // first, so that /health answers during recovery
     TRY(open_engine(server, config, why));
     *ret_server = MOVE(server);
@@ -322,6 +323,7 @@ void server_stop(struct server *server)
     desk_free(server);
     sql_stop(server);
     als_close(server->als);
+    backups_free(server);
     metrics_free(server->metrics);
     lock_deinit(&server->lock);
     arena_deinit(&server->arena);

@@ -51,3 +51,7 @@ struct manifest_change {
 };
 err manifest_commit(struct manifest *manifest, const struct manifest_change *change,
                     struct als_why *why);
+// The first record of a manifest that has none: the whole list. `sealed` is what
+// manifest_sealed() is to be. The directory of the manifest is made.
+err manifest_begin(struct manifest *manifest, const struct manifest_entry *entries, size_t count,
+                   als_position sealed, struct als_why *why);

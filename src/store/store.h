@@ -299,6 +299,38 @@ typedef err store_each(void *context, const struct als_event *event, struct als_
 // ALS_CORRUPT: damage, and the verdict may name the file.
 err store_verify(struct os *os, struct os_dir *dir, str tenant, store_each *each, void *context,
                  struct store_verdict *ret_verdict, struct als_why *why);
+// The same in memory that does not grow with the number of entities: whether versions go on as they
+// should is not looked at.
+err store_verify_bytes(struct os *os, struct os_dir *dir, str tenant, store_each *each,
+                       void *context, struct store_verdict *ret_verdict, struct als_why *why);
+
+// ---- Copies of a store, for backup and restore
+
+struct store_copying {
+    str tenant;
+    bool bytes;         // copies sealed files where a second name would do
+    als_position up_to; // store_copy(): events up to here; UINT64_MAX: all
+    // Told how many bytes have come to the copy since the last time; false ends it with
+    // ALS_NOT_READY. May be NULL.
+    bool (*paced)(void *context, uint64_t bytes);
+    void *context;
+};
+struct store_copied {
+    als_position position; // the copy has all events up to here
+    uint64_t events, segments;
+    uint64_t linked; // files that are the source's under a second name
+};
+// Writes what the view sees into the empty directory `target`, as a store of its own whose files
+// are no longer than they must be. Appending, sealing and what else replaces segments may go on.
+// When it fails the directory is of no use. Durable when it returns.
+err store_copy_view(struct os *os, struct view view, struct os_dir *target,
+                    const struct store_copying *copying, struct store_copied *ret_copied,
+                    struct als_why *why);
+// The same from a store that nobody has open. ALS_UNSUPPORTED when `up_to` lies within a segment
+// from which events were removed.
+err store_copy(struct os *os, struct os_dir *source, struct os_dir *target,
+               const struct store_copying *copying, struct store_copied *ret_copied,
+               struct als_why *why);
 
 // ---- Hearing of new positions
 

@@ -29,6 +29,7 @@ MODULES = [
     "test_snapshots",
     "test_compaction",
     "test_analytics",
+    "test_backups",
     "test_stream",
     "test_limits",
     "test_schemas",
