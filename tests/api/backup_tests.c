@@ -27,7 +27,8 @@ static struct als *open_small(const char *directory)
 
 static const char *below(const char *directory, const char *name, char space[static PATH_BYTES])
 {
-    snprintf(space, PATH_BYTES, "%s/%s", directory, name);
+    int len = snprintf(space, PATH_BYTES, "%s/%s", directory, name);
+    CHECK(len > 0 && len < PATH_BYTES);
     return space;
 }
 
