@@ -885,7 +885,7 @@ ALS_API enum als_err als_files_open(struct als *als, als_str tenant, struct als_
 ALS_API struct als_files_view als_files_view(const struct als_files *files);
 ALS_API void als_files_close(struct als_files *files);
 
-// ---- Offline: a data directory that nobody has open. Nothing is changed.
+// ---- Offline: a data directory that nobody has open. Verify and dump change nothing.
 
 struct als_finding {
     als_str tenant;
@@ -905,6 +905,27 @@ ALS_API enum als_err als_verify(const char *directory, als_each_finding *each, v
 // Gives every event of a tenant in order, as far as the history is sound.
 ALS_API enum als_err als_dump(const char *directory, als_str tenant, als_each_event *each,
                               void *context, struct als_why *why);
+
+// How far als_rebuild_index() is with a tenant: told when it begins, behind each sealed file, and
+// at the end.
+struct als_rebuilding {
+    als_str tenant;
+    bool ended;        // it is done with the tenant, or gave it up: `code`
+    enum als_err code; // ALS_CORRUPT: a sealed file is damaged; the others are done
+    als_str file;      // the first such file, relative to the directory; empty: none is to blame
+    uint64_t files, files_done;             // sealed files
+    uint64_t bytes, bytes_done;             // of theirs
+    uint64_t events_done, index_bytes_done; // of the files that are done
+    struct als_why why;
+};
+typedef bool als_each_rebuilding(void *context, const struct als_rebuilding *rebuilding);
+
+// Makes the index beside each sealed file anew, from the file, which is read and checked whole. An
+// index is replaced when the new one is durable and was found sound, so it may be broken off at any
+// moment. `tenant` empty: all of them. False from `each` ends it. The result is the worst code.
+ALS_API enum als_err als_rebuild_index(const char *directory, als_str tenant,
+                                       als_each_rebuilding *each, void *context,
+                                       struct als_why *why);
 
 #ifdef __cplusplus
 }
