@@ -889,9 +889,11 @@ ALS_API void als_files_close(struct als_files *files);
 
 struct als_finding {
     als_str tenant;
-    enum als_err code; // ALS_OK: sound; ALS_CORRUPT: damaged; ALS_STORAGE: only a torn end
-    als_str file;      // of the first bad byte, relative to the directory
-    uint64_t offset;   // in that file
+    // ALS_OK: sound; ALS_CORRUPT: damaged; ALS_STORAGE: only a torn end; ALS_INDEX: only an index
+    // is damaged, which als_rebuild_index() makes anew.
+    enum als_err code;
+    als_str file;    // of the first bad byte, relative to the directory
+    uint64_t offset; // in that file
     uint64_t files, bytes, events;
     struct als_why why;
 };

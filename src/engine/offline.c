@@ -58,6 +58,12 @@ struct verifying {
     err worst;
 };
 
+// No event is lost: the worse of two such findings does not matter.
+static bool is_mild(err code)
+{
+    return code == ALS_OK || code == ALS_STORAGE || code == ALS_INDEX;
+}
+
 static err torn(uint64_t bytes, struct als_why *why)
 {
     return FAIL(why, ALS_STORAGE, "%llu bytes of an unfinished write; opening cuts them off",
@@ -71,7 +77,7 @@ static err verify_events(struct place *place, str tenant, struct store_verdict *
     if (verdict->finding == STORE_TORN)
         return torn(verdict->torn_bytes, why);
     if (verdict->finding == STORE_INDEX_DAMAGED)
-        return FAIL(why, ALS_STORAGE, "an index is damaged; opening makes it anew");
+        return FAIL(why, ALS_INDEX, "it is damaged; no event is, and it can be made anew");
     return ALS_OK;
 }
 
@@ -129,9 +135,7 @@ static bool verify_directory(void *context, const struct os_entry *entry)
         finding.file = str_first((str){path, sizeof path - 1}, (size_t)path_len);
         finding.offset = blame.offset;
     }
-    bool worse = finding.code != ALS_OK && (verifying->worst == ALS_OK || //
-                                            verifying->worst == ALS_STORAGE);
-    if (worse)
+    if (finding.code != ALS_OK && is_mild(verifying->worst))
         verifying->worst = finding.code;
     return verifying->each(verifying->context, &finding);
 }
@@ -146,11 +150,11 @@ enum als_err als_verify(const char *directory, als_each_finding *each, void *con
     TRY(place_open(place, directory, why));
     struct verifying verifying = {place, each, context, ALS_OK};
     TRY(place->os->dir_list(place->tenants, verify_directory, &verifying, why));
-    if (verifying.worst != ALS_OK)
-        return FAIL(why, verifying.worst, "%s",
-                    verifying.worst == ALS_STORAGE ? "a log has a torn end; opening cuts it off"
-                                                   : "damage was found");
-    return ALS_OK;
+    if (verifying.worst == ALS_STORAGE)
+        return FAIL(why, ALS_STORAGE, "a log has a torn end; opening cuts it off");
+    if (verifying.worst == ALS_INDEX)
+        return FAIL(why, ALS_INDEX, "an index is damaged; it can be made anew");
+    return verifying.worst == ALS_OK ? ALS_OK : FAIL(why, verifying.worst, "damage was found");
 }
 
 // ---- Dump

@@ -250,7 +250,7 @@ struct store_stat store_stat(struct store *store);
 enum store_finding {
     STORE_SOUND,
     STORE_TORN,          // a log's end was cut by a crash; opening cuts it off
-    STORE_INDEX_DAMAGED, // the index beside a segment; opening makes it anew
+    STORE_INDEX_DAMAGED, // the index beside a segment; store_rebuild_indexes()
 };
 struct store_verdict {
     enum store_finding finding;

@@ -354,7 +354,7 @@ def test_indexes_are_made_anew_as_they_were(server):
     names = "segments/" + os.path.basename(paths[0])
     verified = run(None, "verify", "--data-dir", server.directory)
     equal(0, verified.code)
-    check(names in verified.out, verified.out)
+    check(names in verified.out and "damaged index" in verified.out, verified.out)
     done = run(None, "rebuild-index", "--data-dir", server.directory)
     equal(0, done.code)
     check("All made anew: %d indexes" % len(paths) in done.out, done.out)
