@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// One store that grows: at each length it is opened some times, and asked how fast it takes more
+// beside an empty store; at the greatest it is read, scanned, and its memory is watched.
+#include "bench/history.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { BATCH = 1000, LENGTHS_MAX = 4, LOOK_MS = 20 };
+
+const char history_rare[] = "history.rare";
+
+// ---- Events
+
+// xorshift64*: payloads must differ, and cost little to make.
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
+static als_str numbered(const char *before, uint64_t number, char space[static HISTORY_NAME_BYTES])
+{
+    char digits[20];
+    size_t len = strlen(before), start = sizeof digits;
+    memcpy(space, before, len);
+    do {
+        digits[--start] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    memcpy(space + len, digits + start, sizeof digits - start);
+    return (als_str){space, len + (sizeof digits - start)};
+}
+
+als_str life_name(uint64_t stretch, uint64_t number, char space[static HISTORY_NAME_BYTES])
+{
+    return numbered("life-", stretch * (LIFE_ENTITIES + 1) + number, space);
+}
+
+als_str long_name(uint64_t number, char space[static HISTORY_NAME_BYTES])
+{
+    return numbered("long-", number, space);
+}
+
+als_str history_type(uint64_t number, char space[static HISTORY_NAME_BYTES])
+{
+    return numbered("history.type_", number, space);
+}
+
+// Words of four letters, as many as there are bytes to fill: about what texts hold.
+static char *put_words(char *at, const char *end, uint64_t number)
+{
+    static const char words[64][6] = {
+        "able ", "acid ", "also ", "area ", "away ", "baby ", "back ", "ball ", "band ", "bank ",
+        "base ", "bath ", "bear ", "beat ", "been ", "bell ", "bill ", "bird ", "blow ", "blue ",
+        "boat ", "body ", "bone ", "book ", "born ", "both ", "bowl ", "bulk ", "burn ", "bush ",
+        "busy ", "call ", "calm ", "came ", "camp ", "card ", "care ", "case ", "cash ", "cast ",
+        "cell ", "chat ", "city ", "clay ", "club ", "coal ", "coat ", "code ", "cold ", "come ",
+        "cook ", "cool ", "cope ", "copy ", "core ", "cost ", "crew ", "crop ", "dark ", "data ",
+        "date ", "dawn ", "days ", "dead "};
+    enum { WORD_BYTES = 5, A_DRAW = 10 };
+    uint64_t state = (number + 1) * UINT64_C(0x9E3779B97F4A7C15), draw = 0;
+    for (unsigned i = 0; end - at >= WORD_BYTES; i++, draw >>= 6) {
+        if (i % A_DRAW == 0)
+            draw = next_random(&state);
+        memcpy(at, words[draw & 63], WORD_BYTES);
+        at += WORD_BYTES;
+    }
+    return at;
+}
+
+static void draw(struct als_draft *draft, struct draft_text *text, uint64_t number)
+{
+    enum { PAYLOAD_BYTES = 256 };
+    static const char before[] = "{\"text\":\"", middle[] = "\",\"number\":";
+    uint64_t stretch = number / LIFE_STRETCH, place = number % (LIFE_ENTITIES + 1);
+    char *at = text->bytes;
+    bool is_long = place == LIFE_ENTITIES;
+    draft->entity = is_long ? long_name(number / (LIFE_ENTITIES + 1) % LONG_ENTITIES, at)
+                            : life_name(stretch, place, at);
+    at += draft->entity.len;
+    draft->type = number % RARE_EVERY == RARE_EVERY / 2 ? als_text(history_rare)
+                                                        : history_type(number % HISTORY_TYPES, at);
+    char *start = at = text->bytes + 2 * HISTORY_NAME_BYTES;
+    at = mempcpy(at, before, sizeof before - 1);
+    at = put_words(at, start + PAYLOAD_BYTES - 32, number);
+    at = mempcpy(at, middle, sizeof middle - 1);
+    at += numbered("", number, at).len;
+    *at++ = '}';
+    draft->payload = (als_str){start, (size_t)(at - start)};
+}
+
+const struct shape shape_history = {.draw = draw};
+
+// ---- The store
+
+void history_open(struct place *place)
+{
+    struct als_options options = ALS_OPTIONS_INIT;
+    options.durability = ALS_DURABILITY_NONE;
+    place_open_with(place, &options);
+}
+
+static struct als_stats stats_of(struct als *als)
+{
+    struct als_stats stats;
+    struct als_why why = {""};
+    must(als_stats(als, (als_str){NULL, 0}, &stats, &why), &why, "als_stats");
+    return stats;
+}
+
+// What is not sealed then is less than one file takes.
+void history_settle(struct place *place)
+{
+    enum { AN_EVENT_BYTES = 300, SEAL_BYTES = 64 << 20 }; // at least; the default
+    for (;;) {
+        struct als_stats stats = stats_of(place->als);
+        if ((stats.events - stats.sealed) * AN_EVENT_BYTES < SEAL_BYTES)
+            return;
+        nanosleep(&(struct timespec){0, LOOK_MS * 1000000}, NULL);
+    }
+}
+
+void history_reopen(struct place *place)
+{
+    place_close(place);
+    history_open(place);
+}
+
+void history_add_row(const struct bench *bench, struct row row, const char *name,
+                     const struct samples *samples)
+{
+    snprintf(row.name, sizeof row.name, "history/%s", name);
+    table_add(bench->table, &row, samples);
+}
+
+// ---- Growing
+
+static const char *length_name(uint64_t events, char space[static 16])
+{
+    snprintf(space, 16, "%lluM", (unsigned long long)(events / 1000000));
+    return space;
+}
+
+static double append_rate(struct als *als, uint64_t first, uint64_t count)
+{
+    uint64_t start_ns = clock_ns();
+    append_many(als, &shape_history, first, count, BATCH);
+    return (double)count / clock_seconds_since(start_ns);
+}
+
+// How fast the long store takes more, over how fast an empty one does, in turns.
+static void add_ingest(const struct bench *bench, struct place *place, uint64_t *events)
+{
+    const uint64_t count = bench->quick ? 200000 : 500000;
+    char length[16], name[48];
+    struct samples ratios = {.count = 0}, rates = {.count = 0};
+    length_name(*events, length);
+    for (size_t i = 0; i < bench_rounds(bench, 7); i++) {
+        struct place empty;
+        place_make(&empty, bench, KIND_DURABLE);
+        history_open(&empty);
+        bool first = i % 2;
+        double alone = first ? append_rate(empty.als, 0, count) : 0;
+        double rate = append_rate(place->als, *events, count);
+        history_settle(place);
+        alone = first ? alone : append_rate(empty.als, 0, count);
+        place_close(&empty);
+        place_remove(&empty);
+        *events += count;
+        samples_add(&ratios, rate / alone);
+        samples_add(&rates, rate);
+    }
+    struct row row = {.what = "make and append events behind so many, sealing going on",
+                      .unit = "events/s",
+                      .count = count,
+                      .better = BETTER_HIGHER};
+    snprintf(name, sizeof name, "ingest behind %s", length);
+    history_add_row(bench, row, name, &rates);
+    row.what = "the same over what an empty store takes, in turns";
+    row.unit = "ratio";
+    row.target = 0.95;
+    snprintf(name, sizeof name, "ingest behind %s of empty", length);
+    history_add_row(bench, row, name, &ratios);
+}
+
+static void add_opening(const struct bench *bench, struct place *place, uint64_t events)
+{
+    char length[16], name[48];
+    struct samples samples = {.count = 0};
+    for (size_t i = 0; i < bench_rounds(bench, 7); i++) {
+        place_close(place);
+        uint64_t start_ns = clock_ns();
+        history_open(place);
+        samples_add(&samples, clock_seconds_since(start_ns) * 1e3);
+    }
+    struct als_stats stats = stats_of(place->als);
+    must_be(stats.events == events, "the number of events");
+    struct row row = {.what = "open it: the manifest, and the events that are not sealed",
+                      .unit = "ms",
+                      .count = events,
+                      .better = BETTER_LOWER,
+                      .target = 500};
+    snprintf(name, sizeof name, "open %s", length_name(events, length));
+    history_add_row(bench, row, name, &samples);
+    samples = (struct samples){.count = 0};
+    samples_add(&samples, (double)(stats.events - stats.sealed));
+    row = (struct row){.what = "those of them that are not sealed", .unit = "events"};
+    snprintf(name, sizeof name, "open %s, its tail", length);
+    history_add_row(bench, row, name, &samples);
+}
+
+void bench_history(const struct bench *bench)
+{
+    static const uint64_t lengths[LENGTHS_MAX] = {1000000, 10000000, 30000000, 100000000};
+    struct place place;
+    uint64_t events = 0;
+    place_make(&place, bench, KIND_DURABLE);
+    history_open(&place);
+    for (size_t i = 0; i < LENGTHS_MAX && lengths[i] <= bench->events; i++) {
+        append_many(place.als, &shape_history, events, lengths[i] - events, BATCH);
+        history_settle(&place);
+        events = lengths[i];
+        add_opening(bench, &place, events);
+        if (lengths[i] == bench->events || i + 1 == LENGTHS_MAX) {
+            history_add_reads(bench, &place, events);
+            history_add_scans(bench, &place, events);
+        }
+        add_ingest(bench, &place, &events);
+    }
+    place_close(&place);
+    history_add_memory(bench, &place, events);
+    place_remove(&place);
+}
