@@ -13,26 +13,28 @@ const char history_rare[] = "history.rare";
 
 // ---- Events
 
-// xorshift64*: payloads must differ, and cost little to make.
-static uint64_t next_random(uint64_t *state)
+static char *put_text(char *at, const char *text)
 {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * UINT64_C(2685821657736338717);
+    size_t len = strlen(text);
+    return (char *)memcpy(at, text, len) + len;
 }
 
-static als_str numbered(const char *before, uint64_t number, char space[static HISTORY_NAME_BYTES])
+static char *put_number(char *at, uint64_t number)
 {
     char digits[20];
-    size_t len = strlen(before), start = sizeof digits;
-    memcpy(space, before, len);
+    size_t start = sizeof digits;
     do {
         digits[--start] = (char)('0' + number % 10);
         number /= 10;
     } while (number);
-    memcpy(space + len, digits + start, sizeof digits - start);
-    return (als_str){space, len + (sizeof digits - start)};
+    memcpy(at, digits + start, sizeof digits - start);
+    return at + (sizeof digits - start);
+}
+
+static als_str numbered(const char *before, uint64_t number, char space[static HISTORY_NAME_BYTES])
+{
+    char *end = put_number(put_text(space, before), number);
+    return (als_str){space, (size_t)(end - space)};
 }
 
 als_str life_name(uint64_t stretch, uint64_t number, char space[static HISTORY_NAME_BYTES])
@@ -50,47 +52,55 @@ als_str history_type(uint64_t number, char space[static HISTORY_NAME_BYTES])
     return numbered("history.type_", number, space);
 }
 
-// Words of four letters, as many as there are bytes to fill: about what texts hold.
-static char *put_words(char *at, const char *end, uint64_t number)
+// The bits of a number's hash, a few at a time: no two payloads are alike, and they cost little.
+struct dice {
+    uint64_t bits;
+};
+
+static uint64_t roll(struct dice *dice, uint64_t sides)
 {
-    static const char words[64][6] = {
-        "able ", "acid ", "also ", "area ", "away ", "baby ", "back ", "ball ", "band ", "bank ",
-        "base ", "bath ", "bear ", "beat ", "been ", "bell ", "bill ", "bird ", "blow ", "blue ",
-        "boat ", "body ", "bone ", "book ", "born ", "both ", "bowl ", "bulk ", "burn ", "bush ",
-        "busy ", "call ", "calm ", "came ", "camp ", "card ", "care ", "case ", "cash ", "cast ",
-        "cell ", "chat ", "city ", "clay ", "club ", "coal ", "coat ", "code ", "cold ", "come ",
-        "cook ", "cool ", "cope ", "copy ", "core ", "cost ", "crew ", "crop ", "dark ", "data ",
-        "date ", "dawn ", "days ", "dead "};
-    enum { WORD_BYTES = 5, A_DRAW = 10 };
-    uint64_t state = (number + 1) * UINT64_C(0x9E3779B97F4A7C15), draw = 0;
-    for (unsigned i = 0; end - at >= WORD_BYTES; i++, draw >>= 6) {
-        if (i % A_DRAW == 0)
-            draw = next_random(&state);
-        memcpy(at, words[draw & 63], WORD_BYTES);
-        at += WORD_BYTES;
+    dice->bits = dice->bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (dice->bits >> 32) * sides >> 32;
+}
+
+// An order: some 256 bytes, half of them names of fields.
+static char *put_order(char *at, uint64_t number)
+{
+    static const char *const cities[] = {"Bern",   "Lyon",  "Graz",   "Porto", "Ghent",  "Turin",
+                                         "Malmo",  "Delft", "Krakow", "Leeds", "Galway", "Bonn",
+                                         "Aarhus", "Basel", "Nantes", "Split"};
+    static const char *const currencies[] = {"EUR", "CHF", "USD", "GBP"};
+    struct dice dice = {(number + 1) * UINT64_C(0x9E3779B97F4A7C15)};
+    at = put_number(put_text(at, "{\"order\":\"A-2026-"), 1000000 + number);
+    at = put_number(put_text(at, "\",\"customer\":\"c-"), 10000 + roll(&dice, 90000));
+    at = put_text(put_text(at, "\",\"currency\":\""), currencies[roll(&dice, 4)]);
+    at = put_number(put_text(at, "\",\"total\":"), 1 + roll(&dice, 900));
+    at = put_number(put_text(at, "."), 10 + roll(&dice, 90));
+    at = put_text(put_text(at, ",\"paid\":"), roll(&dice, 2) ? "true" : "false");
+    at = put_number(put_text(at, ",\"placed_at\":\"2026-11-23T19:"), 10 + roll(&dice, 50));
+    at = put_number(put_text(at, ":"), 10 + roll(&dice, 50));
+    at = put_text(at, "Z\",\"items\":[");
+    for (int item = 0; item < 3; item++) {
+        at = put_number(put_text(at, item ? ",{\"sku\":" : "{\"sku\":"), roll(&dice, 20000));
+        at = put_text(put_number(put_text(at, ",\"pieces\":"), 1 + roll(&dice, 5)), "}");
     }
-    return at;
+    at = put_text(put_text(at, "],\"address\":{\"city\":\""), cities[roll(&dice, 16)]);
+    at = put_number(put_text(at, "\",\"zip\":\""), 1000 + roll(&dice, 9000));
+    return put_text(at, "\"},\"note\":null}");
 }
 
 static void draw(struct als_draft *draft, struct draft_text *text, uint64_t number)
 {
-    enum { PAYLOAD_BYTES = 256 };
-    static const char before[] = "{\"text\":\"", middle[] = "\",\"number\":";
     uint64_t stretch = number / LIFE_STRETCH, place = number % (LIFE_ENTITIES + 1);
     char *at = text->bytes;
-    bool is_long = place == LIFE_ENTITIES;
-    draft->entity = is_long ? long_name(number / (LIFE_ENTITIES + 1) % LONG_ENTITIES, at)
-                            : life_name(stretch, place, at);
-    at += draft->entity.len;
+    draft->entity = place == LIFE_ENTITIES
+                        ? long_name(number / (LIFE_ENTITIES + 1) % LONG_ENTITIES, at)
+                        : life_name(stretch, place, at);
+    at += HISTORY_NAME_BYTES;
     draft->type = number % RARE_EVERY == RARE_EVERY / 2 ? als_text(history_rare)
                                                         : history_type(number % HISTORY_TYPES, at);
-    char *start = at = text->bytes + 2 * HISTORY_NAME_BYTES;
-    at = mempcpy(at, before, sizeof before - 1);
-    at = put_words(at, start + PAYLOAD_BYTES - 32, number);
-    at = mempcpy(at, middle, sizeof middle - 1);
-    at += numbered("", number, at).len;
-    *at++ = '}';
-    draft->payload = (als_str){start, (size_t)(at - start)};
+    at += HISTORY_NAME_BYTES;
+    draft->payload = (als_str){at, (size_t)(put_order(at, number) - at)};
 }
 
 const struct shape shape_history = {.draw = draw};

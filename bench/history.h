@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A history that is long enough to lie in sealed files, and what its events look like: payloads of
+// A history that is long enough to lie in sealed files, and what its events look like: orders of
 // some 256 bytes of which no two are alike, most entities short (ten events within a thousand), a
 // few as long as the history, seven types, and one type that is rare.
 #pragma once
