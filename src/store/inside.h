@@ -45,6 +45,7 @@ struct store {
 
     struct manifest *manifest;               // the sealer's
     struct segment_cache *cache, *own_cache; // the one in use; NULL when it is the options'
+    _Atomic uint64_t index_blocks; // of index files, looked at since they were last forgotten
 
     _Atomic als_position position;    // published
     _Atomic uint64_t entities, types; // names with a published event

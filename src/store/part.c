@@ -164,6 +164,24 @@ static err open_index(struct part *part, struct index_file **ret_file, struct al
                            why);
 }
 
+// The system maps 64 KiB where one block is looked at, so about 32 MiB are resident at most, and
+// the filters.
+enum { INDEX_BLOCKS_RESIDENT = 512 };
+
+static void bound_indexes(struct store *store)
+{
+    uint64_t blocks = atomic_load_explicit(&store->index_blocks, memory_order_relaxed);
+    if (blocks < INDEX_BLOCKS_RESIDENT || atomic_exchange(&store->index_blocks, 0) == 0)
+        return; // or somebody else is at it
+    struct view view = view_pin(store);
+    for (uint32_t i = 0; i < view.parts->count; i++) {
+        struct index_file *file = atomic_load(&view.parts->items[i]->file);
+        if (file)
+            index_file_forget(file);
+    }
+    view_unpin(view);
+}
+
 err part_file(struct part *part, struct index_file **ret_file, struct als_why *why)
 {
     assert(part_is_sealed(part));
@@ -172,10 +190,13 @@ err part_file(struct part *part, struct index_file **ret_file, struct als_why *w
         lock_take(&part->open_lock);
         file = atomic_load(&part->file);
         err code = file ? ALS_OK : open_index(part, &file, why);
+        if (code == ALS_OK)
+            index_file_count(file, &part->store->index_blocks);
         atomic_store_explicit(&part->file, file, memory_order_release);
         lock_release(&part->open_lock);
         TRY(code);
     }
+    bound_indexes(part->store);
     *ret_file = file;
     return ALS_OK;
 }

@@ -27,6 +27,7 @@
 #define AHEAD_STEP MIB(1)
 #define AHEAD_GROUP_MAX KIB(64)
 enum { ZEROS = 16384 };
+#define FORGET_EVERY MIB(16)
 static const uint8_t zeros[ZEROS];
 
 err wal_fail(struct wal *wal, const struct als_why *cause, struct als_why *why)
@@ -200,6 +201,20 @@ static uint64_t group_bytes(const struct wal *wal, const struct wal_draft *draft
     return bytes;
 }
 
+// What lies in closed files is read once more, when it is sealed, and now and then by a query. That
+// it was read is no reason to keep it resident: 64 MiB a file, and many files when sealing lags.
+static void forget_closed(struct wal *wal, uint64_t bytes)
+{
+    wal->unforgotten += bytes;
+    if (wal->unforgotten < FORGET_EVERY)
+        return;
+    wal->unforgotten = 0;
+    for (size_t i = 0; i + 1 < wal->files.count; i++) {
+        const struct wal_file *file = &wal->files.items[i];
+        wal->os->file_forget(wal->os, file->bytes, file->size);
+    }
+}
+
 err wal_append(struct wal *wal, uint64_t expect_last, const struct wal_draft *drafts, size_t count,
                bool sync, const uint8_t **ret_bodies, struct als_why *why)
 {
@@ -224,6 +239,7 @@ err wal_append(struct wal *wal, uint64_t expect_last, const struct wal_draft *dr
         ret_bodies[i] = file->bytes + at + WAL_FRAME_BYTES;
         at += wal_frame_span(WAL_FRAME_BYTES + drafts[i].body.len);
     }
+    forget_closed(wal, group.bytes);
     return ALS_OK;
 }
 

@@ -17,6 +17,7 @@ struct wal {
     struct wal_files files;
     struct os_file *active; // the last file, for writing; NULL in a log without files
     uint64_t written;       // blocks of the active file up to here have been written before
+    uint64_t unforgotten;   // bytes appended since closed files were last forgotten
 
     struct wal_link last;    // what the next frame continues
     struct wal_link durable; // up to here it is durable
