@@ -6,6 +6,7 @@
 // wants.
 #include "bench/history.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +130,7 @@ static struct resident in_a_child(const struct place *place, uint64_t events, do
     int ends[2], status = 0;
     must_be(pipe(ends) == 0, "pipe");
     fflush(NULL);
+    malloc_trim(0); // what the bench has used and freed is not the child's
     pid_t child = fork();
     must_be(child >= 0, "fork");
     if (child == 0) {
