@@ -114,6 +114,7 @@ static void open_with(struct place *place, uint64_t seal_bytes)
     struct als_options options = ALS_OPTIONS_INIT;
     options.durability = ALS_DURABILITY_NONE;
     options.seal_bytes = seal_bytes;
+    options.no_auto_snapshot = true; // else the long entities are all due at once
     place_open_with(place, &options);
 }
 
