@@ -200,7 +200,7 @@ static void add_ingest(const struct bench *bench, struct place *place, uint64_t 
     char length[16], name[48];
     struct samples ratios = {.count = 0}, rates = {.count = 0};
     length_name(*events, length);
-    for (size_t i = 0; i < bench_rounds(bench, 7); i++) {
+    for (size_t i = 0; i < bench_rounds(bench, 5); i++) {
         double before = i % 2 ? 0 : rate_of_empty(bench, count);
         double rate = rate_behind(place, *events, count);
         double alone = i % 2 ? rate_of_empty(bench, count) : before;
