@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 enum { SHARDS_MAX = 8, SLOTS_MIN = 64, SLOTS_MAX = 1 << 18, EVICT_LOOKS = 64 };
-// The system maps 64 KiB where one page is read, so about 32 MiB are resident at most.
-enum { SEGMENT_READS_RESIDENT = 512 };
+// The system maps 64 KiB where one page is read, so about 16 MiB are resident at most.
+enum { SEGMENT_READS_RESIDENT = 256 };
 #define SHARD_BYTES_MIN MIB(8) // smaller ones would hold too few large pages
 #define SLOT_BYTES KIB(4)
 
