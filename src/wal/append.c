@@ -27,7 +27,7 @@
 #define AHEAD_STEP MIB(1)
 #define AHEAD_GROUP_MAX KIB(64)
 enum { ZEROS = 16384 };
-#define FORGET_EVERY MIB(8)
+#define FORGET_EVERY MIB(2)
 static const uint8_t zeros[ZEROS];
 
 err wal_fail(struct wal *wal, const struct als_why *cause, struct als_why *why)
