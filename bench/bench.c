@@ -32,6 +32,7 @@ static const struct {
     {"snapshots", bench_snapshots, "states with snapshots and without"},
     {"sealing", bench_sealing, "appending while sealing goes on"},
     {"history", bench_history, "a long history that is sealed: opening, reading, memory"},
+    {"compaction", bench_compaction, "merging sealed files"},
 };
 
 // ---- Shared by the groups

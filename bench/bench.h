@@ -31,6 +31,7 @@ void bench_analytics(const struct bench *bench);  // over sealed history, and pa
 void bench_snapshots(const struct bench *bench);  // states with snapshots and without
 void bench_sealing(const struct bench *bench);    // appending while sealing goes on
 void bench_history(const struct bench *bench);    // a long history that is sealed
+void bench_compaction(const struct bench *bench); // merging sealed files
 void bench_http_schemas(const struct bench *bench); // the same with payloads that are checked
 
 static inline size_t bench_rounds(const struct bench *bench, size_t full)

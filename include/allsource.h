@@ -78,6 +78,7 @@ enum als_notice_kind {
     ALS_NOTICE_DAMAGED,         // a tenant's store cannot be opened; the others are
     ALS_NOTICE_SNAPSHOT_FAILED, // a snapshot could not be saved; answers do not depend on it
     ALS_NOTICE_SEAL_FAILED,     // a stretch of the log could not be sealed; it stays in the log
+    ALS_NOTICE_COMPACT_FAILED,  // sealed files could not be merged; they stay as they are
 };
 
 struct als_notice {
@@ -85,6 +86,23 @@ struct als_notice {
     als_str tenant;
     uint64_t count; // bytes cut, events recovered
     const char *text;
+};
+
+// Which sealed files are merged; see "Compaction" below.
+enum als_strategy {
+    ALS_STRATEGY_USUAL, // the engine's; for the engine: by size
+    ALS_STRATEGY_SIZE,  // files of like size, and then theirs: each event is moved a few times only
+    ALS_STRATEGY_AGE,   // files that are old enough
+    ALS_STRATEGY_COUNT, // whatever lies together, once there is enough of it
+    ALS_STRATEGY_FULL,  // whatever fits into one file
+};
+
+struct als_compacted {                  // by one merge, or several together
+    uint64_t merges;                    // files that were made
+    uint64_t files;                     // files that they were made of
+    uint64_t bytes_before, bytes_after; // of these, and of those
+    uint64_t events;
+    uint64_t duration_ns;
 };
 
 struct als_options {
@@ -135,11 +153,25 @@ struct als_options {
     // Memory of the index of a tenant's events that are not sealed. Where it is more while a file
     // can be sealed, appends wait for that. At least 1 MiB; 0: 128 MiB.
     uint64_t tail_index_bytes;
+
+    // Sealed files are merged, in the background: whenever one was sealed, and each so many
+    // seconds. 0 stands for 3 files, 128 MiB, 10 MiB, a day, an hour and 64 MiB.
+    bool no_auto_compact;
+    enum als_strategy compact_strategy;
+    uint32_t compact_files;        // so many are worth merging; from 2 to 100
+    uint64_t compact_target_bytes; // a file of this size is left alone; none gets twice as large
+    uint64_t compact_small_bytes;  // als_compact() by size merges files below it in any case
+    uint32_t compact_age_seconds;  // what is old enough for ALS_STRATEGY_AGE
+    uint32_t compact_interval_seconds; //
+    uint64_t compact_bytes_per_second; // read and written by merges that nobody waits for
+    // Called after each merge; one thread. May be NULL.
+    void (*compacted)(void *context, const struct als_compacted *compacted);
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
         sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,    \
-            NULL, false, 0, 0, 0, NULL, NULL, false, NULL, 0, 0, false, 0                          \
+            NULL, false, 0, 0, 0, NULL, NULL, false, NULL, 0, 0, false, 0, false,                  \
+            ALS_STRATEGY_USUAL, 0, 0, 0, 0, 0, 0, NULL                                             \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
@@ -411,6 +443,52 @@ ALS_API void als_snapshots_close(struct als_snapshots *snapshots);
 // Deletes the snapshots of an entity, which changes no state.
 ALS_API enum als_err als_snapshot_delete(struct als *als, als_str tenant, als_str entity,
                                          uint64_t *ret_count, struct als_why *why);
+
+// ---- Compaction: sealed files that lie together become one, so that they stay few
+//
+// Nothing that can be read changes by it. The new file is made beside the old ones, synced, read
+// back and compared before it takes their place, and they are removed when the last cursor that was
+// opened before is closed. What fails leaves everything as it was; a file that cannot be read is
+// passed over from then on, until the engine is opened again.
+
+struct als_compact {
+    size_t size;
+    als_str tenant;
+    enum als_strategy strategy;
+};
+#define ALS_COMPACT_INIT                                                                           \
+    {                                                                                              \
+        sizeof(struct als_compact), {NULL, 0}, ALS_STRATEGY_USUAL                                  \
+    }
+
+typedef void als_compact_done(void *context, enum als_err code,
+                              const struct als_compacted *compacted, const struct als_why *why);
+// Merges what qualifies until nothing does, as fast as it goes, and then calls `done` once; any
+// thread, perhaps before it returns. What was merged before a failure is in `compacted`. Not called
+// when it returns an error: ALS_QUEUE_FULL when many wait, ALS_NOT_READY after als_compact_end().
+ALS_API enum als_err als_compact(struct als *als, const struct als_compact *compact,
+                                 als_compact_done *done, void *context, struct als_why *why);
+// Gives up the merge that is under way and takes no more; automatic ones end, too. Whoever waits is
+// answered ALS_NOT_READY before it returns. als_close() does it if nobody did.
+ALS_API void als_compact_end(struct als *als);
+
+struct als_compaction {         // of a tenant, since the engine was opened
+    struct als_compacted total; //
+    uint64_t last_ns;           // how long the last merge took
+    uint64_t failures;          // merges that failed
+    uint64_t unreadable;        // files that are passed over
+    uint64_t waiting;           // calls of als_compact() that were not answered yet
+    bool running;
+    uint64_t bytes_done, bytes_total; // of the merge under way, read and written, about
+    // The options as they are in force.
+    bool automatic;
+    enum als_strategy strategy;
+    uint32_t files, age_seconds, interval_seconds;
+    uint64_t target_bytes, small_bytes, bytes_per_second;
+};
+// Unknown tenants have zeros and the options.
+ALS_API enum als_err als_compaction(struct als *als, als_str tenant,
+                                    struct als_compaction *ret_compaction, struct als_why *why);
 
 // ---- What there is: names with counts, in bytewise order of the names
 
@@ -884,6 +962,85 @@ ALS_API enum als_err als_files_open(struct als *als, als_str tenant, struct als_
                                     struct als_why *why);
 ALS_API struct als_files_view als_files_view(const struct als_files *files);
 ALS_API void als_files_close(struct als_files *files);
+
+// ---- Backups: directories from which a data directory can be made again. docs/backup.md
+//
+// A backup has, of every tenant, all events up to one position and none behind it, with the
+// settings as they stood there. Sealed files are in it under a second name where the file system
+// allows it, so it takes little time and space; the rest is copied. It is whole when its file
+// CATALOG is there, which is written last.
+
+struct als_backup_report {
+    uint64_t tenants, events;
+    uint64_t files, bytes;
+    uint64_t linked;       // files that are the data directory's own under a second name
+    als_position position; // of the last tenant that was taken
+    int64_t created_us;
+};
+
+struct als_backup_options {
+    size_t size;
+    als_str name;    // of a directory that is made in the given one; empty: the given one
+    als_str tenant;  // only this one; empty: all
+    bool copy;       // sealed files, too, for a backup that shares no byte with the source
+    bool unverified; // do not read it back and check it
+    // Told how many bytes were copied or read since the last time; false ends it with
+    // ALS_NOT_READY. May be NULL.
+    bool (*progress)(void *context, uint64_t bytes);
+    void *context;
+};
+#define ALS_BACKUP_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(struct als_backup_options), {NULL, 0}, {NULL, 0}, false, false, NULL, NULL          \
+    }
+
+// Makes one in `directory`, which is made when absent and must be empty (ALS_EXISTS); NULL: the
+// directory `backups` of the data directory, where options.name is needed. Appending goes on.
+// `ret_report` may be NULL. What a failure leaves behind is no backup and may be deleted.
+ALS_API enum als_err als_backup(struct als *als, const char *directory,
+                                const struct als_backup_options *options,
+                                struct als_backup_report *ret_report, struct als_why *why);
+typedef void als_backup_done(void *context, enum als_err code,
+                             const struct als_backup_report *report, const struct als_why *why);
+// The same on a thread of its own, which calls `done` once. One at a time: ALS_BUSY. als_close()
+// ends one that is under way. The slices of `options` are needed for the call only.
+ALS_API enum als_err als_backup_start(struct als *als, const char *directory,
+                                      const struct als_backup_options *options,
+                                      als_backup_done *done, void *context, struct als_why *why);
+// The same of a data directory that nobody has open.
+ALS_API enum als_err als_backup_offline(const char *data_directory, const char *directory,
+                                        const struct als_backup_options *options,
+                                        struct als_backup_report *ret_report, struct als_why *why);
+// What the catalog says. ALS_NOT_FOUND: it is no backup, or was never finished.
+ALS_API enum als_err als_backup_show(const char *backup, struct als_backup_report *ret_report,
+                                     struct als_why *why);
+
+typedef bool als_each_backup(void *context, als_str name,
+                             const struct als_backup_report *report); // false ends
+// The whole backups in a directory, in no order; NULL as for als_backup(). None when there is no
+// such directory.
+ALS_API enum als_err als_backups(struct als *als, const char *directory, als_each_backup *each,
+                                 void *context, struct als_why *why);
+
+struct als_restore_options {
+    size_t size;
+    als_str tenant; // only this one; empty: all
+    // Only events up to here, of one tenant, with the settings as they stood there; 0: all.
+    als_position at_position;
+    bool (*progress)(void *context, uint64_t bytes); // as above
+    void *context;
+};
+#define ALS_RESTORE_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(struct als_restore_options), {NULL, 0}, 0, NULL, NULL                               \
+    }
+// Makes a data directory in `directory`, which is made when absent and must be empty (ALS_EXISTS);
+// NULL: only checks the backup. Every byte of the backup is compared with its catalog and the
+// history in it checked as als_verify() does: ALS_CORRUPT names the file. Until it has returned
+// ALS_OK the directory cannot be opened.
+ALS_API enum als_err als_restore(const char *backup, const char *directory,
+                                 const struct als_restore_options *options,
+                                 struct als_backup_report *ret_report, struct als_why *why);
 
 // ---- Offline: a data directory that nobody has open. Verify and dump change nothing.
 

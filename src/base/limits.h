@@ -25,8 +25,14 @@ enum {
     NAMES_PAGE_MAX = 10000,     // names of one page of entities or types
     STATE_HISTORY_EVENTS_MAX = 1000,
 
-    HOT_PARTS_MAX = 16,  // stretches of a tenant's log that are not sealed yet
-    ZSTD_LEVEL_MAX = 19, // of sealed files (option)
+    HOT_PARTS_MAX = 16,        // stretches of a tenant's log that are not sealed yet
+    COMPACT_FILES_DEFAULT = 3, // so many files are worth merging (option)
+    COMPACT_FILES_MAX = 100,
+    COMPACT_AGE_SECONDS_DEFAULT = 86400,     // of what `timebased` merges (option)
+    COMPACT_INTERVAL_SECONDS_DEFAULT = 3600, // between looks, when nothing is sealed (option)
+    COMPACT_SECONDS_MAX = 315360000,         // ten years, of either
+    COMPACT_REQUESTS_MAX = 64,               // who may wait for compaction, all tenants together
+    ZSTD_LEVEL_MAX = 19,                     // of sealed files (option)
     SNAPSHOT_EVENTS_DEFAULT = 100,
     SNAPSHOT_SECONDS_DEFAULT = 3600,
     SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
@@ -70,6 +76,7 @@ enum {
     ANALYSIS_NAMES_CAP = 10000000,    // and what the option may say
     ANALYSES_MAX = 32,                // analyses under way, waiting ones included
     ANALYSTS_MAX = 64,                // threads that work on them (option)
+    BACKUP_NAME_BYTES_MAX = 64,
 
     COMPAT_REASONS_MAX = 100,        // reasons of one comparison of schemas
     COMPAT_EXAMPLE_BYTES_MAX = 1024, // a longer value is not told as an example
@@ -92,7 +99,14 @@ enum {
 #define SEAL_BYTES_DEFAULT MIB(64)     // records of about so many bytes become one segment (option)
 #define SEAL_BYTES_MIN KIB(4)
 #define SEAL_BYTES_MAX GIB(1)
-#define SEAL_EVENTS_MAX 4000000           // or so many events, however small
+#define SEAL_EVENTS_MAX 4000000               // or so many events, however small
+#define COMPACT_ROWS_MAX 1000000              // events of one file that compaction makes
+#define COMPACT_TARGET_BYTES_DEFAULT MIB(128) // a file of this size is left alone (option)
+#define COMPACT_TARGET_BYTES_MIN KIB(4)
+#define COMPACT_TARGET_BYTES_MAX GIB(1)     // and none is made that is larger than twice that
+#define COMPACT_SMALL_BYTES_DEFAULT MIB(10) // when asked, files below it are merged (option)
+#define COMPACT_RATE_DEFAULT MIB(64)        // bytes a second, in the background (option)
+#define COMPACT_RATE_MIN KIB(1)
 #define CACHE_BYTES_DEFAULT MIB(128)      // pages of sealed files, of all tenants together (option)
 #define TAIL_INDEX_BYTES_DEFAULT MIB(128) // index of what is not sealed, of a tenant (option)
 #define TAIL_INDEX_BYTES_MIN MIB(1)
@@ -100,6 +114,7 @@ enum {
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)
+#define CATALOG_BYTES_MAX MIB(64)         // the list of a backup's files
 #define ANALYSIS_NAMES_BYTES_MAX MIB(256) // names that one thread keeps for one analysis
 #define SNAPSHOT_STATE_BYTES_MAX MIB(16)  // a larger state is folded, but not saved
 #define SNAPSHOTS_FILE_BYTES MIB(16)      // a file of snapshots is full past this

@@ -9,7 +9,8 @@
 
 // Lowest first; each names what it guards.
 enum lock_rank {
-    LOCK_ENGINE = 1, // engine: map of tenants to stores
+    LOCK_BACKUP = 1, // engine: the thread that makes a backup
+    LOCK_ENGINE,     // engine: map of tenants to stores
     LOCK_REGISTRY,   // registry: changes; held while one is decided and made durable
     LOCK_SETTINGS,   // settings: the log of settings
     LOCK_SUBJECTS,   // registry: what there is; held for a look or the entry of a change

@@ -132,14 +132,39 @@ static err check_schema_formats(struct config *config, struct als_why *why)
                 STR(str_first(text, 40)));
 }
 
+static err check_switch(const char *flag, str text, bool *ret_on, struct als_why *why)
+{
+    *ret_on = str_equal(text, S("on"));
+    if (*ret_on || str_equal(text, S("off")))
+        return ALS_OK;
+    return FAIL(why, ALS_INVALID_INPUT, "%s: '%.*s' is neither on nor off", flag,
+                STR(str_first(text, 40)));
+}
+
+static err check_compact_strategy(struct config *config, struct als_why *why)
+{
+    static const str names[] = {[CONFIG_SIZEBASED] = {"sizebased", 9},
+                                [CONFIG_TIMEBASED] = {"timebased", 9},
+                                [CONFIG_COUNTBASED] = {"countbased", 10},
+                                [CONFIG_FULLCOMPACTION] = {"fullcompaction", 14}};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (str_equal(config->compact_strategy, names[i])) {
+            config->compact_kind = (enum config_strategy)i;
+            return ALS_OK;
+        }
+    return FAIL(why, ALS_INVALID_INPUT,
+                "--compact-strategy: '%.*s' is none of sizebased, timebased, countbased and "
+                "fullcompaction",
+                STR(str_first(config->compact_strategy, 40)));
+}
+
 err config_check(struct config *config, struct arena *arena, struct als_why *why)
 {
     TRY(check_listen(config, arena, why));
     TRY(check_durability(config, why));
-    config->auto_snapshot_on = str_equal(config->auto_snapshot, S("on"));
-    if (!config->auto_snapshot_on && !str_equal(config->auto_snapshot, S("off")))
-        return FAIL(why, ALS_INVALID_INPUT, "--auto-snapshot: '%.*s' is neither on nor off",
-                    STR(str_first(config->auto_snapshot, 40)));
+    TRY(check_switch("--auto-snapshot", config->auto_snapshot, &config->auto_snapshot_on, why));
+    TRY(check_switch("--auto-compact", config->auto_compact, &config->auto_compact_on, why));
+    TRY(check_compact_strategy(config, why));
     TRY(check_schema_enforcement(config, why));
     TRY(check_schema_formats(config, why));
     if (!log_level_parse(config->log_level, &config->log_least))

@@ -24,6 +24,13 @@ enum config_durability { // when an append is answered
     CONFIG_DURABILITY_NONE,
 };
 
+enum config_strategy {
+    CONFIG_SIZEBASED,
+    CONFIG_TIMEBASED,
+    CONFIG_COUNTBASED,
+    CONFIG_FULLCOMPACTION,
+};
+
 struct config {
 #define TEXT(name, flag, value, help) str name;
 #define LIST(name, flag, value, help)                                                              \
@@ -38,7 +45,8 @@ struct config {
     enum config_durability durability_kind;
     uint32_t durability_interval_ms; // of CONFIG_DURABILITY_INTERVAL, else 0
     enum log_level log_least;
-    bool auto_snapshot_on;
+    bool auto_snapshot_on, auto_compact_on;
+    enum config_strategy compact_kind;
     bool help, version, print_config; // asked for on the command line
     struct config_origins {           // where each value came from
 #define TEXT(name, flag, value, help) enum config_source name;

@@ -4,6 +4,7 @@
 // The data directory: LOCK, and tenants/NAME/ with a store each (docs/formats/layout.md).
 #include "engine/engine.h"
 
+#include "engine/backup.h"
 #include "event/event.h"
 #include "segment/segment.h"
 #include "snapshot/snapshot.h"
@@ -114,6 +115,7 @@ static err checked_options(const struct als_options *given, struct als_options *
                     (unsigned long long)BATCH_BYTES_MAX / 2);
     if ((unsigned)options.durability > ALS_DURABILITY_NONE)
         return FAIL(why, ALS_INVALID_INPUT, "options.durability is no such value");
+    TRY(compact_options(&options, why));
     *ret_options = options;
     return ALS_OK;
 }
@@ -131,15 +133,15 @@ static struct als *als_new(struct als_options options, bool ephemeral)
         return NULL;
     als->os = ephemeral ? os_posix_unsynced() : os_posix();
     als->options = options;
+    lock_init(&als->backups_lock, LOCK_BACKUP);
     lock_init(&als->tenants_lock, LOCK_ENGINE);
     lock_init(&als->run_lock, LOCK_RUN_QUEUE);
-    lock_init(&als->keeper_lock, LOCK_KEEPER);
     lock_init(&als->slots_lock, LOCK_SLOTS);
     lock_init(&als->pool_lock, LOCK_POOL);
     lock_init(&als->whens_lock, LOCK_WAITER);
     signal_init(&als->work);
     signal_init(&als->tick);
-    signal_init(&als->keep);
+    keepers_init(als);
     return als;
 }
 
@@ -169,13 +171,14 @@ enum als_err als_open(const char *directory, const struct als_options *options,
     TRY(als->os->dir_open(als->os, NULL, path, true, &als->dir, why));
     als->directory = realpath(path.ptr, NULL);
     TRY(als->os->dir_lock(als->dir, S("LOCK"), &als->lock_file, why));
+    TRY(restore_check_finished(als->os, als->dir, why));
     als->cache = segment_cache_new(als->options.cache_bytes);
     if (!als->cache)
         return FAIL(why, ALS_NO_MEMORY, "the cache of pages");
     TRY(als->os->dir_open(als->os, als->dir, S("tenants"), true, &als->tenants_dir, why));
     TRY(tenants_open(als, why));
     TRY(writers_start(als, why));
-    TRY(keeper_start(als, why));
+    TRY(keepers_start(als, why));
     als->analysts = analysts_new(als);
     if (!als->analysts)
         return FAIL(why, ALS_NO_MEMORY, "the engine cannot be made");
@@ -194,7 +197,9 @@ void als_close(struct als *als)
     if (!als)
         return;
     analysts_free(als->analysts);
-    keeper_stop(als);
+    backups_stop(als);
+    als_compact_end(als);
+    keeper_stop(&als->keepers[KEEPER_SHORT]);
     writers_stop(als);
     whens_expire(als, UINT64_MAX);
     pools_free(als);
@@ -212,10 +217,10 @@ void als_close(struct als *als)
     free(als->directory);
     signal_deinit(&als->work);
     signal_deinit(&als->tick);
-    signal_deinit(&als->keep);
+    lock_deinit(&als->backups_lock);
     lock_deinit(&als->tenants_lock);
     lock_deinit(&als->run_lock);
-    lock_deinit(&als->keeper_lock);
+    keepers_deinit(als);
     lock_deinit(&als->slots_lock);
     lock_deinit(&als->pool_lock);
     lock_deinit(&als->whens_lock);

@@ -24,6 +24,31 @@ enum { TENANT_BUCKETS = 1024, WRITERS_MAX = 64, TICK_MS = 50 };
 enum tenant_run { TENANT_IDLE, TENANT_QUEUED, TENANT_RUNNING, TENANT_RUNNING_AGAIN };
 
 struct segment_cache;
+
+// Threads that go round the tenants and do what can wait (keeper.c).
+enum keeper_of {
+    KEEPER_SHORT, // snapshots, sealing
+    KEEPER_LONG,  // compaction: one turn may take minutes
+    KEEPERS,
+};
+
+struct keeper {
+    struct als *als;
+    enum keeper_of of;
+    uint64_t interval_ns; // between rounds in which all tenants have a turn; 0: there are none
+    struct lock lock;     // LOCK_KEEPER; guards the next four
+    struct signal signal;
+    bool wanted, stopping, started;
+    uint64_t look_ns; // when the next such round is due
+    pthread_t thread;
+};
+
+struct compaction { // of a tenant; guarded by the lock of the keeper that does it, but for the last
+    struct compact_request *first, *last;
+    struct als_compaction seen;
+    uint64_t after_ns; // the keeper's: not before, for the last one failed
+};
+
 struct settings;
 
 struct tenant {
@@ -47,7 +72,8 @@ struct tenant {
     _Atomic uint64_t seal_after_ns; // the keeper's: not before, for the last one failed; or 0
     struct snapshots *snapshots;    // made before the store is published
     struct saver *saver;            // the keeper's
-    atomic_bool keep;               // wants a turn of the keeper
+    struct compaction compaction;
+    atomic_bool keep[KEEPERS]; // wants a turn of each
 
     uint8_t name_len;
     char name[TENANT_BYTES_MAX + 1];
@@ -108,11 +134,14 @@ struct als {
     uint32_t writer_count;
     bool ticker_started;
 
-    struct lock keeper_lock; // LOCK_KEEPER
-    struct signal keep;
-    bool keep_wanted, keeper_stopping, keeper_started;
-    pthread_t keeper;
-    struct due_memory *due; // the keeper's
+    struct keeper keepers[KEEPERS];
+    struct due_memory *due;    // of KEEPER_SHORT
+    uint32_t compact_requests; // that wait; guarded by the lock of KEEPER_LONG
+
+    struct lock backups_lock; // LOCK_BACKUP: guards the next three
+    bool backup_running, backup_started;
+    pthread_t backup;
+    atomic_bool backups_stopping;
 
     struct segment_cache *cache; // of all tenants
     struct analysts *analysts;
@@ -172,11 +201,15 @@ void stall_over(struct tenant *tenant);
 void slots_free(struct als *als);
 void slots_give(struct tenant *tenant); // those that were answered in a turn go back to the pool
 
-// keeper.c: one thread for what can wait, turn by turn, tenant by tenant.
-err keeper_start(struct als *als, struct als_why *why);
-void keeper_stop(struct als *als);
-// The tenant wants a turn, soon. Any thread; locks below LOCK_KEEPER may be held.
+// keeper.c: threads for what can wait, turn by turn, tenant by tenant.
+void keepers_init(struct als *als);
+void keepers_deinit(struct als *als);
+err keepers_start(struct als *als, struct als_why *why);
+void keeper_stop(struct keeper *keeper); // started or not, stopped or not
+// The tenant wants a turn, soon: of snapshots and sealing, or of compaction. Any thread; locks
+// below LOCK_KEEPER may be held.
 void keeper_wake(struct tenant *tenant);
+void compactor_wake(struct tenant *tenant);
 
 // analysts.c: threads for analyses, started when there is one.
 struct analysts *analysts_new(struct als *als); // NULL: no memory
@@ -191,6 +224,13 @@ bool snapshots_turn(struct tenant *tenant);
 
 // seal.c: a turn of the keeper, which makes one segment of what the log has closed.
 bool seal_turn(struct tenant *tenant);
+
+// compact.c: a turn of the keeper, which merges for somebody who asked, or once by itself.
+bool compact_turn(struct tenant *tenant);
+err compact_options(struct als_options *options, struct als_why *why); // checks, fills in
+
+// backups.c: ends the backup that is under way.
+void backups_stop(struct als *als);
 
 // schemas.c
 // Opens the settings of a tenant whose directory is open, with what is folded from them.

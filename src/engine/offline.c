@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A data directory that nobody serves: verify and dump, which change nothing, so a torn end stays
-// where it is (opening the store would cut it off); and making indexes anew.
+// Reading a data directory that nobody serves: verify, dump and backup. These change
+// nothing, so a torn end stays where it is; opening the store would cut it off. And making indexes
+// anew.
 #include "engine/engine.h"
 
+#include "engine/backup.h"
 #include "event/event.h"
 #include "settings/settings.h"
 #include "wal/wal.h"
@@ -281,4 +283,66 @@ enum als_err als_rebuild_index(const char *directory, als_str tenant, als_each_r
     if (rebuilding.worst != ALS_OK)
         return FAIL(why, rebuilding.worst, "not every index could be made");
     return ALS_OK;
+}
+
+// ---- Backup
+
+struct backing {
+    struct place *place;
+    struct backup *backup;
+    str only; // this tenant; empty: all
+    err code;
+    struct als_why *why;
+};
+
+static bool take_directory(void *context, const struct os_entry *entry)
+{
+    struct backing *backing = context;
+    struct place *place = backing->place;
+    char name[TENANT_BYTES_MAX];
+    size_t len;
+    if (!entry->directory || !tenant_of_directory(entry->name, name, &len))
+        return true;
+    if (backing->only.len && !str_equal(backing->only, (str){name, len}))
+        return true;
+    backing->code = enter_tenant(place, entry->name, backing->why);
+    if (backing->code == ALS_OK)
+        backing->code =
+            backup_take_directory(backing->backup, (str){name, len}, place->tenant, backing->why);
+    leave_tenant(place);
+    return backing->code == ALS_OK;
+}
+
+static err back_up(struct backing *backing, struct als_why *why)
+{
+    TRY(backing->place->os->dir_list(backing->place->tenants, take_directory, backing, why));
+    TRY(backing->code);
+    if (backing->only.len && backing->backup->report.tenants == 0)
+        return FAIL(why, ALS_TENANT_NOT_FOUND, "%.*s", STR(backing->only));
+    return backup_commit(backing->backup, why);
+}
+
+enum als_err als_backup_offline(const char *data_directory, const char *directory,
+                                const struct als_backup_options *options,
+                                struct als_backup_report *ret_report, struct als_why *why)
+{
+    CHECK_SIZED(options, "options", why);
+    if (!directory)
+        return FAIL(why, ALS_INVALID_INPUT, "directory is NULL");
+    struct place space = {0};
+    AUTO(place) place = &space;
+    struct os_dir *target;
+    struct backup backup;
+    TRY(place_open(place, data_directory, why));
+    TRY(backup_directory(place->os, directory, options->name, &target, why));
+    struct catalog_pace pace = {options->progress, options->context};
+    struct backing backing = {place, &backup, options->tenant, ALS_OK, why};
+    err code = backup_begin(&backup, place->os, target, backup_options_of(options, pace), why);
+    if (code == ALS_OK)
+        code = back_up(&backing, why);
+    backup_end(&backup);
+    place->os->dir_close(target);
+    if (code == ALS_OK && ret_report)
+        *ret_report = backup.report;
+    return code;
 }

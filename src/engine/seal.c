@@ -34,5 +34,7 @@ bool seal_turn(struct tenant *tenant)
     if (code != ALS_OK || !sealed)
         return false;
     settle_soon(tenant);
+    if (!als->options.no_auto_compact)
+        compactor_wake(tenant);
     return store_wants_seal(store);
 }

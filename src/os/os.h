@@ -47,6 +47,9 @@ struct os {
     err (*dir_sync)(struct os_dir *dir, struct als_why *why);
     err (*dir_rename)(struct os_dir *dir, str source, str target, struct als_why *why);
     err (*dir_unlink)(struct os_dir *dir, str name, struct als_why *why);
+    // Gives a file a second name, in `target`. ALS_UNSUPPORTED when that cannot be (another file
+    // system, one without such links, too many of them).
+    err (*dir_link)(struct os_dir *source, str name, struct os_dir *target, struct als_why *why);
     // An advisory lock that dies with the process; ALS_LOCKED when another process has it.
     err (*dir_lock)(struct os_dir *dir, str name, struct os_file **ret_file, struct als_why *why);
 

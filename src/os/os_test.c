@@ -244,6 +244,24 @@ TEST(renaming_replaces_and_removing_removes)
     os->dir_close(dir);
 }
 
+TEST(a_link_is_a_second_name_that_outlives_the_first)
+{
+    struct os *os = os_posix();
+    struct os_dir *dir = scratch(), *other = NULL;
+    struct os_file *file = NULL;
+    CHECK_OK(os->dir_open(os, dir, S("other"), true, &other, NULL));
+    CHECK_ERR(ALS_NOT_FOUND, os->dir_link(dir, S("a"), other, NULL));
+    os->file_close(make(dir, S("a"), S("content")));
+    CHECK_OK(os->dir_link(dir, S("a"), other, NULL));
+    CHECK_ERR(ALS_STORAGE, os->dir_link(dir, S("a"), other, NULL)); // it exists
+    CHECK_OK(os->dir_unlink(dir, S("a"), NULL));
+    CHECK_OK(os->file_open(other, S("a"), OS_READ, &file, NULL));
+    CHECK_STR(S("content"), read_all(file));
+    os->file_close(file);
+    os->dir_close(other);
+    os->dir_close(dir);
+}
+
 TEST(a_lock_is_held_by_one_opener_until_it_is_closed)
 {
     struct os *os = os_posix();

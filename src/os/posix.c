@@ -92,11 +92,12 @@ static err no_file_sync(struct os_file *file, struct als_why *why)
     {                                                                                              \
         .dir_open = posix_dir_open, .dir_close = posix_dir_close, .dir_list = posix_dir_list,      \
         .dir_sync = (sync_of_directories), .dir_rename = posix_dir_rename,                         \
-        .dir_unlink = posix_dir_unlink, .dir_lock = posix_dir_lock, .file_open = posix_file_open,  \
-        .file_close = posix_file_close, .file_size = posix_file_size,                              \
-        .file_read = posix_file_read, .file_write = posix_file_write,                              \
-        .file_truncate = posix_file_truncate, .file_allocate = posix_file_allocate,                \
-        .file_sync = (sync_of_files), .file_map = posix_file_map, .file_unmap = posix_file_unmap,  \
+        .dir_unlink = posix_dir_unlink, .dir_link = posix_dir_link, .dir_lock = posix_dir_lock,    \
+        .file_open = posix_file_open, .file_close = posix_file_close,                              \
+        .file_size = posix_file_size, .file_read = posix_file_read,                                \
+        .file_write = posix_file_write, .file_truncate = posix_file_truncate,                      \
+        .file_allocate = posix_file_allocate, .file_sync = (sync_of_files),                        \
+        .file_map = posix_file_map, .file_unmap = posix_file_unmap,                                \
         .file_forget = posix_file_forget, .now_us = posix_now_us,                                  \
         .monotonic_ns = posix_monotonic_ns, .entropy = posix_entropy,                              \
     }

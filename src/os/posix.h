@@ -33,6 +33,7 @@ err posix_dir_list(struct os_dir *dir, os_each_entry *each, void *context, struc
 err posix_dir_sync(struct os_dir *dir, struct als_why *why);
 err posix_dir_rename(struct os_dir *dir, str source, str target, struct als_why *why);
 err posix_dir_unlink(struct os_dir *dir, str name, struct als_why *why);
+err posix_dir_link(struct os_dir *source, str name, struct os_dir *target, struct als_why *why);
 err posix_dir_lock(struct os_dir *dir, str name, struct os_file **ret_file, struct als_why *why);
 
 err posix_file_open(struct os_dir *dir, str name, enum os_open how, struct os_file **ret_file,

@@ -167,6 +167,17 @@ err posix_dir_unlink(struct os_dir *dir, str name, struct als_why *why)
     return ALS_OK;
 }
 
+err posix_dir_link(struct os_dir *source, str name, struct os_dir *target, struct als_why *why)
+{
+    char text[OS_NAME_MAX + 1];
+    (void)posix_name(name, text);
+    if (linkat(source->fd, text, target->fd, text, 0) == 0)
+        return ALS_OK;
+    bool impossible = errno == EXDEV || errno == EMLINK || errno == EPERM || errno == EOPNOTSUPP;
+    err code = posix_failed(why, "link", text);
+    return impossible ? ALS_UNSUPPORTED : code;
+}
+
 err posix_dir_lock(struct os_dir *dir, str name, struct os_file **ret_file, struct als_why *why)
 {
     char text[OS_NAME_MAX + 1];

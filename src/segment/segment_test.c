@@ -495,6 +495,33 @@ TEST(segment_that_is_finished_survives_a_power_cut)
     made_disk_end(&disk);
 }
 
+struct syncs {
+    uint64_t count, space, most; // the most that one had to write
+};
+
+static void see_sync(void *context, struct sim *sim, const char *call, str name)
+{
+    struct syncs *syncs = context;
+    (void)name;
+    if (strcmp(call, "sync") != 0)
+        return;
+    uint64_t gain = sim_space(sim) - syncs->space;
+    syncs->count++;
+    syncs->space += gain;
+    syncs->most = gain > syncs->most ? gain : syncs->most;
+}
+
+TEST(segment_writer_syncs_a_long_file_on_the_way)
+{
+    struct made_disk disk = made_disk_new(1);
+    struct syncs syncs = {.count = 0};
+    sim_set_hook(disk.sim, see_sync, &syncs);
+    made_write(&disk, 1, 0, 8 * GROUP_ROWS);
+    CHECK(syncs.space > MIB(16) && syncs.count >= 2);
+    CHECK(syncs.most < MIB(12));
+    made_disk_end(&disk);
+}
+
 TEST(segment_holds_the_longest_payload_an_event_may_have)
 {
     struct made_disk disk = made_disk_new(1);

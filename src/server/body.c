@@ -115,3 +115,15 @@ err body_switch(const struct body *body, str name, bool *ret_value, bool *ret_is
     *ret_is_null = node->kind == JSON_NULL;
     return ALS_OK;
 }
+
+err body_optional_switch(const struct body *body, str name, bool *value, struct flaw *flaw)
+{
+    const struct json_node *node = NULL;
+    TRY(find(body, name, &node, flaw));
+    if (!node || node->kind == JSON_NULL)
+        return ALS_OK;
+    if (node->kind != JSON_TRUE && node->kind != JSON_FALSE)
+        return flaw_set(flaw, ALS_JSON_SHAPE, name, "`%.*s` must be true or false", STR(name));
+    *value = node->kind == JSON_TRUE;
+    return ALS_OK;
+}

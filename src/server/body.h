@@ -26,6 +26,8 @@ err body_json(const struct body *body, str name, enum field_need need, str *valu
               struct flaw *flaw);
 // An array, as text.
 err body_array(const struct body *body, str name, str *value, struct flaw *flaw);
+// true or false.
+err body_optional_switch(const struct body *body, str name, bool *value, struct flaw *flaw);
 // true, false, or null when *ret_is_null is set; required.
 err body_switch(const struct body *body, str name, bool *ret_value, bool *ret_is_null,
                 struct flaw *flaw);

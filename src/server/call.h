@@ -20,6 +20,7 @@ struct sse;
 struct waiter;
 struct sql_pool;
 struct desk;
+struct backups;
 
 enum reached { REACHED, REACHED_TOO_LATE, REACHED_END };
 
@@ -36,6 +37,7 @@ struct server {
     uint32_t stop_ms_max;
     struct sql_pool *sql; // NULL: no SQL
     struct desk *desk;
+    struct backups *backups;
 
     struct lock lock; // guards the next four; requests are woken under it
     struct sse *sse_first;
@@ -90,5 +92,8 @@ void sql_stop(struct server *server);
 err desk_start(struct server *server, struct als_why *why);
 void desk_cancel(struct server *server);
 void desk_free(struct server *server);
+// Backups (backups.c); freed behind the engine, which may be making one.
+err backups_start(struct server *server, const struct config *config, struct als_why *why);
+void backups_free(struct server *server);
 // Answers the reads that wait for a position; further ones are refused.
 void reading_stop(struct server *server);

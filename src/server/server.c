@@ -44,6 +44,8 @@ static struct words words_for(enum als_notice_kind kind)
         return (struct words){LOG_WARN, "snapshot not saved"};
     case ALS_NOTICE_SEAL_FAILED:
         return (struct words){LOG_ERROR, "not sealed"};
+    case ALS_NOTICE_COMPACT_FAILED:
+        return (struct words){LOG_ERROR, "not compacted"};
     case ALS_NOTICE_DAMAGED:
         return (struct words){LOG_ERROR, "tenant damaged"};
     }
@@ -57,6 +59,8 @@ static void notice(void *context, const struct als_notice *told)
     char text[LOG_QUOTED_MAX];
     if (told->kind == ALS_NOTICE_TORN_END)
         metrics_add(server->metrics, METRIC_wal_recovery_truncated_bytes, told->count, NULL);
+    if (told->kind == ALS_NOTICE_COMPACT_FAILED)
+        metrics_add(server->metrics, METRIC_compaction_failures_total, 1, NULL);
     LOG_LINE(words.level, words.msg, "tenant=%.*s count=%llu what=%s", STR(told->tenant),
              (unsigned long long)told->count, log_quoted(str_of(told->text), text));
 }
@@ -72,6 +76,18 @@ static void sealed(void *context, uint64_t duration_ns)
 {
     struct server *server = context;
     metrics_observe_ns(server->metrics, METRIC_seal_duration_seconds, duration_ns, NULL);
+}
+
+static void compacted(void *context, const struct als_compacted *merge)
+{
+    struct server *server = context;
+    struct metrics *metrics = server->metrics;
+    metrics_add(metrics, METRIC_compactions_total, merge->merges, NULL);
+    metrics_add(metrics, METRIC_compaction_files_merged, merge->files, NULL);
+    metrics_observe_ns(metrics, METRIC_compaction_duration_seconds, merge->duration_ns, NULL);
+    if (merge->bytes_before > merge->bytes_after)
+        metrics_add(metrics, METRIC_compaction_bytes_saved,
+                    merge->bytes_before - merge->bytes_after, NULL);
 }
 
 static void snapshot_made(void *context, uint64_t duration_ns)
@@ -165,6 +181,23 @@ static enum als_durability durability(const struct config *config)
     return ALS_DURABILITY_SYNC;
 }
 
+static void set_compaction(const struct config *config, struct als_options *options)
+{
+    static const enum als_strategy strategies[] = {[CONFIG_SIZEBASED] = ALS_STRATEGY_SIZE,
+                                                   [CONFIG_TIMEBASED] = ALS_STRATEGY_AGE,
+                                                   [CONFIG_COUNTBASED] = ALS_STRATEGY_COUNT,
+                                                   [CONFIG_FULLCOMPACTION] = ALS_STRATEGY_FULL};
+    options->no_auto_compact = !config->auto_compact_on;
+    options->compact_strategy = strategies[config->compact_kind];
+    options->compact_files = (uint32_t)config->compact_files;
+    options->compact_target_bytes = config->compact_target_bytes;
+    options->compact_small_bytes = config->compact_small_bytes;
+    options->compact_age_seconds = (uint32_t)config->compact_age_s;
+    options->compact_interval_seconds = (uint32_t)config->compact_interval_s;
+    options->compact_bytes_per_second = config->compact_rate;
+    options->compacted = compacted;
+}
+
 static err open_engine(struct server *server, const struct config *config, struct als_why *why)
 {
     struct als_options options = ALS_OPTIONS_INIT;
@@ -191,6 +224,7 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.snapshots_per_entity = (uint32_t)config->snapshots_per_entity;
     options.snapshot_made = snapshot_made;
     options.sealed = sealed;
+    set_compaction(config, &options);
     options.analytics_threads = (uint32_t)config->analytics_threads;
     options.analytics_names_max = (uint32_t)config->analytics_names_max;
     str directory = arena_copy(&server->arena, config->data_dir); // with a NUL behind it
@@ -267,6 +301,7 @@ err server_start(const struct config *config, struct server **ret_server, struct
     metrics_on_print(server->metrics, refresh, server);
     TRY(sql_start(server, config, why));
     TRY(desk_start(server, why));
+    TRY(backups_start(server, config, why));
     TRY(open_doors(server, config, why)); // first, so that /health answers during recovery
     TRY(open_engine(server, config, why));
     *ret_server = MOVE(server);
@@ -281,12 +316,14 @@ void server_stop(struct server *server)
     reading_stop(server);
     sql_cancel(server);
     desk_cancel(server);
+    als_compact_end(server->als);
     als_analyses_cancel(server->als);
     if (http)
         http_server_stop(http, server->stop_ms_max);
     desk_free(server);
     sql_stop(server);
     als_close(server->als);
+    backups_free(server);
     metrics_free(server->metrics);
     lock_deinit(&server->lock);
     arena_deinit(&server->arena);

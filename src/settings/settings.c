@@ -16,6 +16,7 @@ enum { HEAD_BYTES = 16 };
 struct settings {
     struct os *os;
     struct os_dir *parent;
+    uint64_t file_bytes;
     uint8_t label_len;
     char label[TENANT_BYTES_MAX];
 
@@ -82,7 +83,7 @@ static err open_log(struct settings *settings, bool make, settings_each *each, v
 {
     struct os *os = settings->os;
     struct reading reading = {settings, each, context};
-    struct wal_options options = {.file_bytes = SETTINGS_FILE_BYTES,
+    struct wal_options options = {.file_bytes = settings->file_bytes,
                                   .batch_bytes_max = HEAD_BYTES + SETTING_BYTES_MAX,
                                   .label = {settings->label, settings->label_len}};
     if (!settings->dir)
@@ -98,6 +99,7 @@ static struct settings *settings_new(struct os *os, struct os_dir *dir, str tena
         return NULL;
     settings->os = os;
     settings->parent = dir;
+    settings->file_bytes = SETTINGS_FILE_BYTES;
     settings->label_len = (uint8_t)tenant.len;
     memcpy(settings->label, tenant.ptr, tenant.len);
     lock_init(&settings->lock, LOCK_SETTINGS);
@@ -183,6 +185,122 @@ err settings_append(struct settings *settings, enum setting_kind kind, als_posit
     if (code == ALS_OK)
         *ret_setting = setting;
     return code;
+}
+
+// ---- Copies
+
+struct copy {
+    struct os *os;
+    const struct settings_copying *copying;
+    struct settings *copied; // made for the first one
+    bool measuring;          // they are only looked at
+    uint64_t bytes;
+    bool ended;
+};
+
+static err make_copy(struct copy *copy, struct als_why *why)
+{
+    uint64_t bytes = wal_file_bytes_least + copy->bytes;
+    copy->copied = settings_new(copy->os, copy->copying->target, copy->copying->tenant);
+    if (!copy->copied)
+        return FAIL(why, ALS_NO_MEMORY, "the settings cannot be copied");
+    bytes = bytes < SETTINGS_FILE_BYTES ? bytes : SETTINGS_FILE_BYTES;
+    copy->copied->file_bytes = bytes > WAL_FILE_BYTES_MIN ? bytes : WAL_FILE_BYTES_MIN;
+    return open_log(copy->copied, true, refuse_found, NULL, why);
+}
+
+static err put_copy(void *context, const struct wal_batch *batch, struct als_why *why)
+{
+    struct copy *copy = context;
+    struct setting setting;
+    TRY(check(batch, why));
+    load(batch, &setting);
+    copy->ended |= setting.events > copy->copying->up_to;
+    if (copy->ended)
+        return ALS_OK;
+    if (copy->measuring) {
+        copy->bytes += wal_batch_span(batch->size);
+        return ALS_OK;
+    }
+    if (!copy->copied)
+        TRY(make_copy(copy, why));
+    struct wal_draft draft = {.first = batch->first,
+                              .count = 1,
+                              .recorded_us = batch->recorded_us,
+                              .body = {(const char *)batch->body, batch->size}};
+    const uint8_t *body;
+    struct wal *wal = copy->copied->wal;
+    return wal_append(wal, wal_head(wal).batch, &draft, 1, true, &body, why);
+}
+
+static err end_copy(struct copy *copy, err code, struct als_why *why)
+{
+    if (code == ALS_OK && copy->copied)
+        code = wal_mark(copy->copied->wal, why);
+    settings_close(copy->copied);
+    return code;
+}
+
+static err read_all(struct copy *copy, struct wal_reader *reader, bool measuring,
+                    struct als_why *why)
+{
+    copy->measuring = measuring;
+    copy->ended = false;
+    struct wal_place place = wal_reader_start(reader);
+    for (struct wal_batch batch;;) {
+        TRY(wal_reader_next(reader, &place, &batch, why));
+        if (batch.count == 0)
+            return ALS_OK;
+        TRY(put_copy(copy, &batch, why));
+    }
+}
+
+static err read_live(struct settings *settings, struct copy *copy, struct als_why *why)
+{
+    lock_take(&settings->lock);
+    als_position last = settings->wal ? wal_head(settings->wal).position : 0;
+    lock_release(&settings->lock);
+    if (last == 0)
+        return ALS_OK;
+    AUTO(wal_reader) reader = NULL;
+    TRY(wal_reader_open(copy->os, settings->dir, 0, last, &reader, why));
+    TRY(read_all(copy, reader, true, why));
+    return read_all(copy, reader, false, why);
+}
+
+err settings_copy_live(struct settings *settings, struct os *os,
+                       const struct settings_copying *copying, struct als_why *why)
+{
+    struct copy copy = {.os = os, .copying = copying};
+    return end_copy(&copy, read_live(settings, &copy, why), why);
+}
+
+static err verify_all(struct copy *copy, struct os_dir *log, bool measuring, struct als_why *why)
+{
+    struct wal_verdict verdict;
+    copy->measuring = measuring;
+    copy->ended = false;
+    TRY(wal_verify(copy->os, log, put_copy, copy, &verdict, why));
+    if (verdict.finding == WAL_DAMAGED) // a torn end was never anybody's
+        return FAIL(why, ALS_CORRUPT, "settings/%.*s is damaged at byte %llu", STR(verdict.file),
+                    (unsigned long long)verdict.offset);
+    return ALS_OK;
+}
+
+err settings_copy(struct os *os, struct os_dir *source, const struct settings_copying *copying,
+                  struct als_why *why)
+{
+    struct copy copy = {.os = os, .copying = copying};
+    struct os_dir *log;
+    err code = os->dir_open(os, source, S("settings"), false, &log, why);
+    if (code == ALS_NOT_FOUND)
+        return ALS_OK;
+    TRY(code);
+    code = verify_all(&copy, log, true, why);
+    if (code == ALS_OK)
+        code = verify_all(&copy, log, false, why);
+    os->dir_close(log);
+    return end_copy(&copy, code, why);
 }
 
 // ---- Offline

@@ -48,6 +48,22 @@ AUTO_WITH(settings, settings_close)
 err settings_append(struct settings *settings, enum setting_kind kind, als_position events,
                     str body, struct setting *ret_setting, struct als_why *why);
 
+// ---- Copies, for backup and restore: the settings up to the first that was made behind position
+// `up_to` of the tenant's events become the directory settings/ of `target`, which has none; when
+// there are none, nothing is made. Durable when it returns.
+
+struct settings_copying {
+    struct os_dir *target;
+    str tenant;
+    als_position up_to;
+};
+// Beside those who append.
+err settings_copy_live(struct settings *settings, struct os *os,
+                       const struct settings_copying *copying, struct als_why *why);
+// From the directory of a tenant that nobody has open.
+err settings_copy(struct os *os, struct os_dir *source, const struct settings_copying *copying,
+                  struct als_why *why);
+
 // ---- Offline: reads the settings of a tenant that nobody has open, changes nothing. A directory
 // without settings is sound.
 err settings_verify(struct os *os, struct os_dir *dir, struct wal_verdict *ret_verdict,

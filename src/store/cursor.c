@@ -41,6 +41,8 @@ struct cursor {
     struct lane *lanes;
     size_t lane_count, lane_room;
     struct segment_reader *reader; // made at the first sealed part
+    struct segment_cache *apart;   // NULL: the store's
+    struct segment *own;           // the open part's, through it
 };
 
 struct cursor *cursor_new(void)
@@ -48,10 +50,26 @@ struct cursor *cursor_new(void)
     return calloc(1, sizeof(struct cursor));
 }
 
+void cursor_read_apart(struct cursor *cursor, struct segment_cache *cache)
+{
+    cursor->apart = cache;
+}
+
+static void close_own(struct cursor *cursor)
+{
+    if (!cursor->own)
+        return;
+    if (cursor->reader)
+        segment_reader_reset(cursor->reader);
+    segment_close(cursor->own);
+    cursor->own = NULL;
+}
+
 void cursor_free(struct cursor *cursor)
 {
     if (!cursor)
         return;
+    close_own(cursor);
     segment_reader_free(cursor->reader);
     free(cursor->lanes);
     free(cursor);
@@ -62,6 +80,7 @@ void cursor_reset(struct cursor *cursor)
     cursor->left = 0;
     cursor->part = NULL;
     cursor->view = (struct view){0};
+    close_own(cursor);
     if (cursor->reader)
         segment_reader_reset(cursor->reader);
 }
@@ -280,10 +299,20 @@ static err find_rows(struct cursor *cursor, struct als_why *why)
     return ALS_OK;
 }
 
+static err open_segment(struct cursor *cursor, struct als_why *why)
+{
+    if (!cursor->apart)
+        return part_segment(cursor->part, &cursor->segment, why);
+    close_own(cursor);
+    TRY(part_segment_apart(cursor->part, cursor->apart, &cursor->own, why));
+    cursor->segment = cursor->own;
+    return ALS_OK;
+}
+
 static err find_bounds(struct cursor *cursor, uint32_t at, struct als_why *why)
 {
     if (part_is_sealed(cursor->part)) {
-        TRY(part_segment(cursor->part, &cursor->segment, why));
+        TRY(open_segment(cursor, why));
         TRY(part_file(cursor->part, &cursor->file, why));
         if (!cursor->reader)
             cursor->reader = segment_reader_new();

@@ -25,6 +25,12 @@ struct watches {
     _Atomic als_position next; // the least position that is watched, UINT64_MAX when none is
 };
 
+struct gate {
+    struct lock lock; // guards `taken`; never held while the disk works
+    struct signal left;
+    bool taken;
+};
+
 struct store {
     struct os *os;
     struct os_dir *dir;          // the caller's
@@ -43,7 +49,8 @@ struct store {
     _Atomic als_position sealed;     // everything up to here is in segments that views see
     _Atomic als_position closed;     // everything up to here is in parts that do not grow
 
-    struct manifest *manifest;               // the sealer's
+    struct gate gate;                        // guards the manifest, and making segments_dir
+    struct manifest *manifest;               // of whoever is inside the gate
     struct segment_cache *cache, *own_cache; // the one in use; NULL when it is the options'
     _Atomic uint64_t index_blocks; // of index files, looked at since they were last forgotten
 
@@ -99,14 +106,29 @@ struct making {
     als_position first, last;
     // Which of them; NULL: all. Asked twice of each, with the same answer.
     bool (*keeps)(void *context, const struct als_event *event);
-    void (*paced)(void *context); // called for each row that is written; NULL: not
+    // Called for each row that is read, twice over all of them; it may wait, and false gives up
+    // (ALS_NOT_READY). NULL: not.
+    bool (*paced)(void *context);
     void *context;
 };
 // ALS_NOT_FOUND when none is kept; nothing stays on the disk then, or when it fails otherwise.
 err make_segment(struct store *store, const struct making *making, struct segment_facts *ret_facts,
                  struct als_why *why);
 
-// seal.c: makes a replacement durable and shows it. What new views no longer see has its files
+// gate.c: the sealer and the compactor work beside each other, and both change the manifest. Only
+// one of them is inside the gate, and only for as long as that takes.
+void gate_init(struct gate *gate);
+void gate_deinit(struct gate *gate);
+void gate_enter(struct gate *gate);
+void gate_leave(struct gate *gate);
+
+// cursor.c: has the cursor read sealed parts through a cache of the caller's, so that what others
+// want stays in theirs.
+void cursor_read_apart(struct cursor *cursor, KEEPS struct segment_cache *cache);
+
+// seal.c: a number that no other segment has, and a directory for the files.
+err store_begin_segment(struct store *store, uint64_t *ret_generation, struct als_why *why);
+// Makes a replacement durable and shows it. What new views no longer see has its files
 // removed with the last view that does. When it fails, `added` loses its files.
 err store_commit(struct store *store, const struct replacing *replacing, struct als_why *why);
 err store_can_seal(struct store *store, struct als_why *why);

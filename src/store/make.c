@@ -32,9 +32,8 @@ static void name_files(struct files *files)
     struct store *store = files->store;
     uint64_t random[2];
     store->os->entropy(store->os, random, sizeof random);
-    files->facts = (struct segment_facts){.first = files->making->first,
-                                          .last = files->making->last,
-                                          .generation = manifest_generation(store->manifest)};
+    files->facts.first = files->making->first;
+    files->facts.last = files->making->last;
     files->segment_name = temporary_name(files->segment_space, &files->facts, random[0]);
     files->index_name = temporary_name(files->index_space, &files->facts, random[1]);
 }
@@ -52,9 +51,11 @@ static err begin(struct files *files, struct als_why *why)
 static err next(struct files *files, struct als_event *ret_event, struct als_why *why)
 {
     const struct making *making = files->making;
-    do
+    do {
         TRY(cursor_next(files->cursor, ret_event, why));
-    while (ret_event->position && making->keeps && !making->keeps(making->context, ret_event));
+        if (ret_event->position && making->paced && !making->paced(making->context))
+            return FAIL(why, ALS_NOT_READY, "the making of a segment was given up");
+    } while (ret_event->position && making->keeps && !making->keeps(making->context, ret_event));
     return ALS_OK;
 }
 
@@ -72,8 +73,6 @@ static err write_rows(struct files *files, struct segment_writer *writer,
             return ALS_OK;
         TRY(segment_writer_add(writer, &event, why));
         TRY(index_builder_add(builder, &event, why));
-        if (files->making->paced)
-            files->making->paced(files->making->context);
     }
 }
 
@@ -161,10 +160,7 @@ static err give_names(struct files *files, struct als_why *why)
 
 static err make_files(struct files *files, struct als_why *why)
 {
-    struct store *store = files->store;
-    if (!store->segments_dir)
-        TRY(store->os->dir_open(store->os, store->dir, S("segments"), true, &store->segments_dir,
-                                why));
+    TRY(store_begin_segment(files->store, &files->facts.generation, why));
     name_files(files);
     TRY(write_files(files, why));
     TRY(read_back(files, why));
@@ -184,9 +180,13 @@ static void remove_files(const struct files *files)
 err make_segment(struct store *store, const struct making *making, struct segment_facts *ret_facts,
                  struct als_why *why)
 {
-    struct files files = {.store = store, .making = making, .cursor = cursor_new()};
+    // What is read here is not what readers will want: it does not push anything out of their
+    // cache.
+    AUTO(segment_cache) cache = segment_cache_new(STORE_CACHE_BYTES);
+    struct files files = {.store = store, .making = making, .cursor = cache ? cursor_new() : NULL};
     if (!files.cursor)
         return FAIL(why, ALS_NO_MEMORY, "a segment cannot be made");
+    cursor_read_apart(files.cursor, cache);
     err code = make_files(&files, why);
     if (code != ALS_OK)
         remove_files(&files);

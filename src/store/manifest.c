@@ -317,9 +317,9 @@ bool manifest_failed(const struct manifest *manifest)
     return manifest->wal && wal_head(manifest->wal).failed;
 }
 
-uint64_t manifest_generation(const struct manifest *manifest)
+uint64_t manifest_take_generation(struct manifest *manifest)
 {
-    return manifest->generation;
+    return manifest->generation++;
 }
 
 // ---- Writing
@@ -391,6 +391,22 @@ static void write_list(struct manifest *manifest)
         return;
     manifest->changes = 0;
     (void)wal_trim(manifest->wal, before, NULL); // what stays is read once more, no harm either
+}
+
+err manifest_begin(struct manifest *manifest, const struct manifest_entry *entries, size_t count,
+                   als_position sealed, struct als_why *why)
+{
+    assert(!manifest->seen && manifest->count == 0);
+    TRY(open_log(manifest, true, why));
+    TRY(make_room(manifest, count, why));
+    struct manifest_change change = {.added = entries, .added_count = count};
+    splice(manifest, &change);
+    manifest->generation = next_head(manifest, &change).generation;
+    manifest->sealed = sealed;
+    put_head(&manifest->record, KIND_LIST, 0, count, (struct head){manifest->generation, sealed});
+    put_entries(&manifest->record, entries, count);
+    TRY(check_list(manifest, why));
+    return append_record(manifest, why);
 }
 
 err manifest_commit(struct manifest *manifest, const struct manifest_change *change,

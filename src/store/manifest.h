@@ -37,8 +37,9 @@ const struct manifest_entry *manifest_entries(const struct manifest *manifest, s
 // The last position that ever was in a segment; 0: none was.
 als_position manifest_sealed(const struct manifest *manifest);
 bool manifest_failed(const struct manifest *manifest); // takes no more changes
-// A number that no segment has had.
-uint64_t manifest_generation(const struct manifest *manifest);
+// A number that no segment has had and no other call gives; it is durable with the first change
+// after it.
+uint64_t manifest_take_generation(struct manifest *manifest);
 
 // Replaces `removed` entries from `at` on by those that were added (by position, in the same
 // stretch). Durable when it returns. ALS_STORAGE_FULL, ALS_NO_MEMORY: nothing happened.
@@ -50,3 +51,7 @@ struct manifest_change {
 };
 err manifest_commit(struct manifest *manifest, const struct manifest_change *change,
                     struct als_why *why);
+// The first record of a manifest that has none: the whole list. `sealed` is what
+// manifest_sealed() is to be. The directory of the manifest is made.
+err manifest_begin(struct manifest *manifest, const struct manifest_entry *entries, size_t count,
+                   als_position sealed, struct als_why *why);

@@ -88,8 +88,7 @@ struct part *part_ref(struct part *part)
     return part;
 }
 
-// A file that stays behind is found by the next opening: the manifest does not know it.
-static void remove_files(const struct part *part)
+void part_remove_files(const struct part *part)
 {
     char space[SEGMENT_NAME_MAX];
     struct store *store = part->store;
@@ -109,7 +108,7 @@ void part_unref(struct part *part)
     index_file_close(part->file);
     segment_close(part->segment);
     if (atomic_load(&part->dropped))
-        remove_files(part);
+        part_remove_files(part);
     lock_deinit(&part->open_lock);
     free(part);
 }
@@ -129,6 +128,14 @@ static struct segment_place place_of(const struct part *part)
 {
     struct store *store = part->store;
     return (struct segment_place){store->os, store->segments_dir, store->cache, store->seed};
+}
+
+err part_segment_apart(struct part *part, struct segment_cache *cache, struct segment **ret_segment,
+                       struct als_why *why)
+{
+    struct segment_place place = place_of(part);
+    place.cache = cache;
+    return named_segment_open(&place, &part->facts, ret_segment, why);
 }
 
 err part_segment(struct part *part, struct segment **ret_segment, struct als_why *why)

@@ -26,6 +26,7 @@ struct part {
     struct segment_facts facts;
     uint64_t new_types;    // types whose first event is here
     _Atomic bool dropped;  // no list has it any more: its files go when it dies
+    _Atomic bool unfit;    // it cannot be read: compaction leaves it where it is
     struct lock open_lock; // guards opening the next two, which are set once
     _Atomic(struct segment *) segment;
     _Atomic(struct index_file *) file;
@@ -54,6 +55,13 @@ static inline bool part_is_sealed(const struct part *part)
 // or of no use. They live as long as the part.
 err part_segment(struct part *part, struct segment **ret_segment, struct als_why *why);
 err part_file(struct part *part, struct index_file **ret_file, struct als_why *why);
+// The segment once more, for the caller, who closes it and whose cache it uses.
+err part_segment_apart(struct part *part, KEEPS struct segment_cache *cache,
+                       struct segment **ret_segment, struct als_why *why);
+
+// Removes the files of a sealed part. One that stays behind is found by the next opening: the
+// manifest does not know it.
+void part_remove_files(const struct part *part);
 
 // What a sealed part's files are called: FIRST-LAST-GENERATION.parquet and .idx, in hexadecimal;
 // while they are made, with a random number behind it.

@@ -9,6 +9,9 @@
 // log's copy is passed over.
 #include "store/inside.h"
 
+#include "base/mutant.h"
+#include "os/os.h"
+
 // What became of segments that were replaced: their files go with the last view that sees them.
 static void drop(struct part *const *parts, uint32_t count)
 {
@@ -47,12 +50,14 @@ static err tell_manifest(struct store *store, const struct replacing *replacing,
     return code;
 }
 
-err store_commit(struct store *store, const struct replacing *replacing, struct als_why *why)
+static err commit(struct store *store, const struct replacing *replacing, struct als_why *why)
 {
     // Nothing may fail once the manifest has it, so what showing it needs is made before.
     struct parts *space = parts_space(store);
     if (!space)
         return FAIL(why, ALS_NO_MEMORY, "a list of segments");
+    if (MUTANT(COMPACT_DELETES_EARLY) && part_is_sealed(replacing->parts[0]))
+        part_remove_files(replacing->parts[0]);
     err code = tell_manifest(store, replacing, why);
     if (code != ALS_OK) {
         parts_unref(space);
@@ -63,9 +68,37 @@ err store_commit(struct store *store, const struct replacing *replacing, struct 
     return ALS_OK;
 }
 
+err store_commit(struct store *store, const struct replacing *replacing, struct als_why *why)
+{
+    gate_enter(&store->gate);
+    err code = commit(store, replacing, why);
+    gate_leave(&store->gate);
+    return code;
+}
+
+static err open_directory(struct store *store, struct als_why *why)
+{
+    return store->segments_dir ? ALS_OK
+                               : store->os->dir_open(store->os, store->dir, S("segments"), true,
+                                                     &store->segments_dir, why);
+}
+
+err store_begin_segment(struct store *store, uint64_t *ret_generation, struct als_why *why)
+{
+    gate_enter(&store->gate);
+    err code = open_directory(store, why);
+    if (code == ALS_OK)
+        *ret_generation = manifest_take_generation(store->manifest);
+    gate_leave(&store->gate);
+    return code;
+}
+
 err store_can_seal(struct store *store, struct als_why *why)
 {
-    if (store_has_failed(store) || manifest_failed(store->manifest))
+    gate_enter(&store->gate);
+    bool failed = manifest_failed(store->manifest);
+    gate_leave(&store->gate);
+    if (failed || store_has_failed(store))
         return FAIL(why, ALS_STORAGE_FAILED,
                     "the disk has failed: nothing is sealed until the server is restarted");
     return ALS_OK;

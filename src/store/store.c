@@ -43,6 +43,7 @@ static struct store *store_new(struct os *os, struct store_options options)
     lock_init(&store->watches.lock, LOCK_WATCH);
     lock_init(&store->view_lock, LOCK_VIEW);
     lock_init(&store->stat_lock, LOCK_POOL);
+    gate_init(&store->gate);
     atomic_store(&store->watches.next, UINT64_MAX);
     atomic_store(&store->log_needed, UINT64_MAX);
     store->own_cache = options.cache ? NULL : segment_cache_new(STORE_CACHE_BYTES);
@@ -114,6 +115,7 @@ void store_close(struct store *store)
     lock_deinit(&store->mailbox.lock);
     lock_deinit(&store->watches.lock);
     lock_deinit(&store->stat_lock);
+    gate_deinit(&store->gate);
     free(store);
 }
 
@@ -335,6 +337,7 @@ static void add_parts(struct store *store, struct store_stat *stat)
         if (part_is_sealed(part)) {
             stat->segments++;
             stat->segment_bytes += part->facts.bytes;
+            stat->unfit += atomic_load(&part->unfit);
         } else
             stat->index_bytes += index_bytes(part->index);
     }

@@ -6,7 +6,8 @@
 // what was published. It makes no threads: whoever has one takes the turns (the engine's writers,
 // the simulator).
 // Threads: store_post() and everything that reads may be called by any thread; store_turn(),
-// store_settle() and store_close() by one at a time.
+// store_settle() and store_close() by one at a time;
+// store_seal() by one, store_compact() by one, each beside the others.
 #pragma once
 
 #include "base/buf.h"
@@ -144,7 +145,7 @@ err store_settle(struct store *store, struct als_why *why);
 bool store_is_settled(const struct store *store); // any thread
 bool store_has_failed(const struct store *store); // any thread
 
-// ---- Sealing. Threads: one at a time, beside the writer.
+// ---- Sealing. Threads: one at a time, beside the writer and the compactor.
 
 // Turns the oldest stretch of the log that is closed into a segment: written, synced, read back and
 // compared before the manifest has it. *ret_sealed says whether there was one. What fails leaves
@@ -153,6 +154,40 @@ err store_seal(struct store *store, bool *ret_sealed, struct als_why *why);
 bool store_wants_seal(struct store *store); // any thread
 // Memory of the index of what is not sealed, in bytes. Any thread.
 uint64_t store_tail_bytes(struct store *store);
+
+// ---- Compaction: neighbouring segments become one. Threads: one at a time, beside the writer and
+// the sealer. Whatever else replaces segments takes its turn on the same thread.
+
+enum store_strategy {
+    STORE_BY_SIZE,  // tiers: so many files of like size, one behind the other
+    STORE_BY_AGE,   // what was recorded before `before_us`
+    STORE_BY_COUNT, // as soon as there are so many, whatever their size
+    STORE_ALL,      // whatever fits into one file
+};
+
+struct store_compaction {
+    enum store_strategy strategy;
+    uint32_t files_min;    // at least 2: so many files are worth merging
+    uint64_t target_bytes; // a file of this size is left alone; none becomes larger than twice that
+    uint64_t small_bytes;  // STORE_BY_SIZE merges files below it, whatever their tier; 0: none
+    int64_t before_us;
+    // Told now and then how much of a merge is done, in bytes read and written. It may wait; false
+    // gives up. NULL: not.
+    bool (*paced)(void *context, uint64_t done, uint64_t total);
+    void *context;
+};
+
+struct store_compacted {
+    uint64_t files; // that were merged; 0: nothing qualified
+    uint64_t bytes_before, bytes_after, events;
+};
+
+// Merges once: written, synced, read back and compared before the manifest has it, and nothing is
+// removed before that. What fails leaves everything as it was. ALS_CORRUPT: a segment cannot be
+// read; it is passed over until the store is opened again, the others are not. ALS_NOT_READY: it
+// was given up.
+err store_compact(struct store *store, const struct store_compaction *how,
+                  struct store_compacted *ret_compacted, struct als_why *why);
 
 // ---- Reading
 
@@ -239,6 +274,7 @@ struct store_stat {
     uint64_t events, entities, types;
     uint64_t wal_files, wal_bytes, wal_bytes_allocated, wal_syncs, wal_sync_ns;
     uint64_t segments, segment_bytes, sealed; // files, their bytes, positions in them
+    uint64_t unfit;                           // files that compaction passes over
     uint64_t index_bytes;
     uint64_t waiting;
 };
@@ -264,6 +300,38 @@ typedef err store_each(void *context, const struct als_event *event, struct als_
 // ALS_CORRUPT: damage, and the verdict may name the file.
 err store_verify(struct os *os, struct os_dir *dir, str tenant, store_each *each, void *context,
                  struct store_verdict *ret_verdict, struct als_why *why);
+// The same in memory that does not grow with the number of entities: whether versions go on as they
+// should is not looked at.
+err store_verify_bytes(struct os *os, struct os_dir *dir, str tenant, store_each *each,
+                       void *context, struct store_verdict *ret_verdict, struct als_why *why);
+
+// ---- Copies of a store, for backup and restore
+
+struct store_copying {
+    str tenant;
+    bool bytes;         // copies sealed files where a second name would do
+    als_position up_to; // store_copy(): events up to here; UINT64_MAX: all
+    // Told how many bytes have come to the copy since the last time; false ends it with
+    // ALS_NOT_READY. May be NULL.
+    bool (*paced)(void *context, uint64_t bytes);
+    void *context;
+};
+struct store_copied {
+    als_position position; // the copy has all events up to here
+    uint64_t events, segments;
+    uint64_t linked; // files that are the source's under a second name
+};
+// Writes what the view sees into the empty directory `target`, as a store of its own whose files
+// are no longer than they must be. Appending, sealing and what else replaces segments may go on.
+// When it fails the directory is of no use. Durable when it returns.
+err store_copy_view(struct os *os, struct view view, struct os_dir *target,
+                    const struct store_copying *copying, struct store_copied *ret_copied,
+                    struct als_why *why);
+// The same from a store that nobody has open. ALS_UNSUPPORTED when `up_to` lies within a segment
+// from which events were removed.
+err store_copy(struct os *os, struct os_dir *source, struct os_dir *target,
+               const struct store_copying *copying, struct store_copied *ret_copied,
+               struct als_why *why);
 
 // Makes the index beside every segment anew, from the segment, which is read and checked whole. An
 // index that is there stays until the new one is durable and was found sound. Nothing else is

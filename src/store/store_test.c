@@ -3,223 +3,9 @@
 // the disk, and what opening makes of that. Crashes are the business of tests/sim.
 #include "store/store.h"
 
-#include "base/rand.h"
-#include "event/event.h"
-#include "os/os.h"
 #include "segment/segment.h"
-#include "sim.h"
 #include "store/manifest.h"
-#include "test.h"
-
-#include <stdlib.h>
-
-enum { ENTITIES = 40, TYPES = 6, EVENTS_MAX = 2000 };
-
-struct world {
-    struct sim *sim;
-    struct os *os;
-    struct os_dir *dir;
-    struct store *store;
-    struct store_report report;
-    struct rand rand;
-    uint32_t count;
-    uint32_t entities[EVENTS_MAX], types[EVENTS_MAX]; // of each event
-};
-
-static void done(struct append *append)
-{
-    (void)append;
-}
-
-static str numbered(const char *kind, uint64_t number, char space[static 32])
-{
-    return (str){space, (size_t)snprintf(space, 32, "%s-%llu", kind, (unsigned long long)number)};
-}
-
-static als_id id_of(uint64_t position)
-{
-    als_id id = {{7}};
-    memcpy(id.bytes + 8, &position, sizeof position);
-    return id;
-}
-
-static void world_open(struct world *world, uint64_t seal_events)
-{
-    struct store_options options = {
-        .tenant = S("default"), .wal_file_bytes = KIB(4), .seal_events = seal_events};
-    CHECK_OK(world->os->dir_open(world->os, NULL, S("data"), true, &world->dir, NULL));
-    CHECK_OK(store_open(world->os, world->dir, options, &world->report, &world->store, NULL));
-}
-
-static void world_close(struct world *world)
-{
-    store_close(world->store);
-    world->store = NULL;
-    world->os->dir_close(world->dir);
-}
-
-static struct world *world_new(uint64_t seal_events)
-{
-    struct world *world = calloc(1, sizeof *world);
-    CHECK(world);
-    world->sim = sim_new(1);
-    world->os = sim_os(world->sim);
-    world->rand = (struct rand){1};
-    world_open(world, seal_events);
-    return world;
-}
-
-static void world_free(struct world *world)
-{
-    if (world->store)
-        world_close(world);
-    sim_free(world->sim);
-    free(world);
-}
-AUTO_WITH(world, world_free)
-
-struct draft {
-    uint64_t entity, type, id;
-    int64_t expected_version;
-    const struct append_condition *condition;
-};
-
-// Appends one event in a turn of its own; the outcome is in `ret_append` but for its bytes.
-static err append(struct world *world, const struct draft *draft, struct append *ret_append)
-{
-    char entity[32], type[32], payload[64];
-    struct record_draft record_draft = {.entity = numbered("entity", draft->entity, entity),
-                                        .type = numbered("type", draft->type, type),
-                                        .id = id_of(draft->id)};
-    int len = snprintf(payload, sizeof payload, "{\"id\":%llu}", (unsigned long long)draft->id);
-    static struct append_event event;
-    event = (struct append_event){.offset = BATCH_HEAD_BYTES,
-                                  .has_id = true,
-                                  .expected_version = draft->expected_version,
-                                  .entity_hash = store_hash_name(world->store, record_draft.entity),
-                                  .type_hash = store_hash_name(world->store, record_draft.type),
-                                  .id_hash = store_hash_id(world->store, record_draft.id)};
-    *ret_append = (struct append){.events = &event,
-                                  .count = 1,
-                                  .conditions = draft->condition,
-                                  .condition_count = draft->condition ? 1 : 0,
-                                  .done = done};
-    struct buf *bytes = &ret_append->bytes;
-    static const uint8_t head[BATCH_HEAD_BYTES];
-    buf_init(bytes, KIB(4));
-    buf_put(bytes, head, sizeof head);
-    uint8_t *record = (uint8_t *)buf_room(bytes, record_size_max(&record_draft, sizeof payload, 0));
-    memcpy(record_begin(record, BATCH_HEAD_BYTES, &record_draft), payload, (size_t)len);
-    record_payload_done(record, (size_t)len);
-    buf_grew(bytes, record_finish(record, 0, 0));
-    bool first;
-    CHECK_OK(store_post(world->store, ret_append, &first, NULL));
-    CHECK(store_turn(world->store));
-    buf_deinit(bytes);
-    return ret_append->code;
-}
-
-static void append_some(struct world *world, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        CHECK(world->count < EVENTS_MAX);
-        uint32_t at = world->count++;
-        world->entities[at] = (uint32_t)rand_below(&world->rand, ENTITIES);
-        world->types[at] = (uint32_t)rand_below(&world->rand, TYPES);
-        struct draft draft = {.entity = world->entities[at],
-                              .type = world->types[at],
-                              .id = at + 1,
-                              .expected_version = STORE_ANY_VERSION};
-        struct append answer;
-        CHECK_OK(append(world, &draft, &answer));
-        CHECK_EQUAL(at + 1, answer.first);
-    }
-}
-
-static uint32_t seal_all(struct world *world)
-{
-    uint32_t count = 0;
-    bool sealed;
-    do {
-        CHECK_OK(store_seal(world->store, &sealed, NULL));
-        count += sealed;
-    } while (sealed);
-    return count;
-}
-
-static uint64_t version_of(const struct world *world, uint32_t count, uint32_t entity)
-{
-    uint64_t version = 0;
-    for (uint32_t i = 0; i < count; i++)
-        version += world->entities[i] == entity;
-    return version;
-}
-
-// ---- What readers see
-
-static void check_names(struct world *world, struct view view, enum store_names_of of)
-{
-    enum { ROOM = 64 };
-    struct store_name names[ROOM];
-    const uint32_t *numbers = of == STORE_ENTITIES ? world->entities : world->types;
-    const char *kind = of == STORE_ENTITIES ? "entity" : "type";
-    uint64_t total = 0;
-    size_t found;
-    CHECK_OK(view_names(view, of, S(""), S(""), names, ROOM, &found, NULL));
-    for (size_t i = 0; i < found; i++) {
-        uint64_t count = 0, last = 0;
-        char space[32];
-        for (uint32_t k = 0; k < view.position; k++)
-            if (str_equal(names[i].name, numbered(kind, numbers[k], space)))
-                count++, last = k + 1;
-        CHECK_EQUAL(count, names[i].count);
-        CHECK_EQUAL(last, names[i].last);
-        CHECK(i == 0 || str_compare(names[i - 1].name, names[i].name) < 0);
-        total += count;
-        if (i + 1 == found)
-            continue;
-        struct store_name next;
-        size_t one;
-        CHECK_OK(view_names(view, of, S(""), names[i].name, &next, 1, &one, NULL));
-        CHECK(one == 1 && str_equal(next.name, names[i + 1].name));
-    }
-    CHECK_EQUAL(view.position, total);
-}
-
-static void check_event(const struct world *world, const struct als_event *event)
-{
-    char entity[32], type[32], payload[64];
-    uint32_t at = (uint32_t)event->position - 1;
-    int len =
-        snprintf(payload, sizeof payload, "{\"id\":%llu}", (unsigned long long)event->position);
-    CHECK_STR(numbered("entity", world->entities[at], entity), event->entity);
-    CHECK_STR(numbered("type", world->types[at], type), event->type);
-    CHECK_STR(((str){payload, (size_t)len}), event->payload);
-    CHECK_STR(S("default"), event->tenant);
-    CHECK_EQUAL(version_of(world, at + 1, world->entities[at]), event->version);
-}
-
-static void check_view(struct world *world, struct view view)
-{
-    AUTO(cursor) cursor = cursor_new();
-    struct als_event event;
-    CHECK_OK(cursor_over_all(cursor, view, (struct cursor_bounds){.up_to = UINT64_MAX}, NULL));
-    for (als_position at = 1; at <= view.position; at++) {
-        CHECK_OK(cursor_next(cursor, &event, NULL));
-        CHECK_EQUAL(at, event.position);
-        check_event(world, &event);
-    }
-    CHECK_OK(cursor_next(cursor, &event, NULL));
-    CHECK_EQUAL(0, event.position);
-    for (uint32_t entity = 0; entity < ENTITIES; entity++) {
-        char space[32];
-        als_version version;
-        CHECK_OK(view_version(view, numbered("entity", entity, space), &version, NULL));
-        CHECK_EQUAL(version_of(world, (uint32_t)view.position, entity), version);
-    }
-    check_names(world, view, STORE_ENTITIES);
-    check_names(world, view, STORE_TYPES);
-}
+#include "store/rig.h"
 
 TEST(every_view_sees_its_history_whatever_is_sealed_meanwhile)
 {
@@ -344,30 +130,6 @@ TEST(the_log_lets_go_of_what_is_sealed_and_seen_by_nobody)
     view_unpin(view);
     append_some(world, 1);
     CHECK(store_stat(world->store).wal_files <= 4); // the last part is there, and not all of a file
-}
-
-struct names {
-    char names[64][SEGMENT_NAME_MAX + 1];
-    size_t count;
-};
-
-static bool keep_name(void *context, const struct os_entry *entry)
-{
-    struct names *names = context;
-    CHECK(names->count < COUNT_OF(names->names) && entry->name.len <= SEGMENT_NAME_MAX);
-    snprintf(names->names[names->count++], sizeof names->names[0], "%.*s", STR(entry->name));
-    return true;
-}
-
-static struct names segment_files(struct world *world, struct os_dir **ret_dir)
-{
-    struct names names = {.count = 0};
-    struct os_dir *dir;
-    CHECK_OK(world->os->dir_open(world->os, NULL, S("data"), false, &dir, NULL));
-    CHECK_OK(world->os->dir_open(world->os, dir, S("segments"), false, ret_dir, NULL));
-    world->os->dir_close(dir);
-    CHECK_OK(world->os->dir_list(*ret_dir, keep_name, &names, NULL));
-    return names;
 }
 
 static size_t remove_files(struct world *world, const char *suffix)
@@ -537,7 +299,7 @@ TEST(a_manifest_keeps_its_list_however_often_it_changes)
         CHECK_EQUAL(last, manifest_sealed(manifest));
         for (int i = 0; i < 150; i++) {
             struct manifest_entry added =
-                entry_of(last + 1, last + 3, manifest_generation(manifest));
+                entry_of(last + 1, last + 3, manifest_take_generation(manifest));
             struct manifest_change change = {.at = count, .added = &added, .added_count = 1};
             CHECK_OK(manifest_commit(manifest, &change, NULL));
             last += 3;
@@ -545,7 +307,7 @@ TEST(a_manifest_keeps_its_list_however_often_it_changes)
             if (count < 10)
                 continue;
             struct manifest_entry merged = entry_of(entries[4].facts.first, entries[9].facts.last,
-                                                    manifest_generation(manifest));
+                                                    manifest_take_generation(manifest));
             change =
                 (struct manifest_change){.at = 4, .removed = 6, .added = &merged, .added_count = 1};
             CHECK_OK(manifest_commit(manifest, &change, NULL));

@@ -31,6 +31,7 @@ struct verifying {
     str tenant;
     struct segment_cache *cache;
     struct manifest *manifest;
+    bool bytes_only; // versions are not followed
     struct versions versions;
     als_position position;
     store_each *each;
@@ -89,7 +90,8 @@ static err take(struct verifying *verifying, const struct als_event *event, stru
     if (event->position != verifying->position + 1)
         return FAIL(why, ALS_CORRUPT, "the history goes on with position %llu after %llu",
                     (unsigned long long)event->position, (unsigned long long)verifying->position);
-    TRY(check_version(verifying, event, why));
+    if (!verifying->bytes_only)
+        TRY(check_version(verifying, event, why));
     verifying->position = event->position;
     verifying->verdict->events++;
     return verifying->each ? verifying->each(verifying->context, event, why) : ALS_OK;
@@ -251,23 +253,38 @@ static err verify_all(struct verifying *verifying, struct als_why *why)
     return verify_log(verifying, why);
 }
 
+static err verify(struct verifying *verifying, struct store_verdict *ret_verdict,
+                  struct als_why *why)
+{
+    *ret_verdict = (struct store_verdict){.finding = STORE_SOUND};
+    verifying->verdict = ret_verdict;
+    err code = verify_all(verifying, why);
+    manifest_close(verifying->manifest);
+    segment_cache_free(verifying->cache);
+    free(verifying->versions.slots);
+    if (verifying->segments_dir)
+        verifying->os->dir_close(verifying->segments_dir);
+    if (verifying->log_dir)
+        verifying->os->dir_close(verifying->log_dir);
+    return code;
+}
+
 err store_verify(struct os *os, struct os_dir *dir, str tenant, store_each *each, void *context,
                  struct store_verdict *ret_verdict, struct als_why *why)
 {
-    *ret_verdict = (struct store_verdict){.finding = STORE_SOUND};
+    struct verifying verifying = {
+        .os = os, .dir = dir, .tenant = tenant, .each = each, .context = context};
+    return verify(&verifying, ret_verdict, why);
+}
+
+err store_verify_bytes(struct os *os, struct os_dir *dir, str tenant, store_each *each,
+                       void *context, struct store_verdict *ret_verdict, struct als_why *why)
+{
     struct verifying verifying = {.os = os,
                                   .dir = dir,
                                   .tenant = tenant,
                                   .each = each,
                                   .context = context,
-                                  .verdict = ret_verdict};
-    err code = verify_all(&verifying, why);
-    manifest_close(verifying.manifest);
-    segment_cache_free(verifying.cache);
-    free(verifying.versions.slots);
-    if (verifying.segments_dir)
-        os->dir_close(verifying.segments_dir);
-    if (verifying.log_dir)
-        os->dir_close(verifying.log_dir);
-    return code;
+                                  .bytes_only = true};
+    return verify(&verifying, ret_verdict, why);
 }

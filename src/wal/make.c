@@ -120,6 +120,23 @@ err wal_file_make(struct wal *wal, const struct wal_plan *plan, struct als_why *
     return ALS_OK;
 }
 
+const uint64_t wal_file_bytes_least = WAL_HEADER_BYTES + WAL_FRAME_BYTES;
+
+uint64_t wal_batch_span(uint64_t size)
+{
+    return wal_frame_span(WAL_FRAME_BYTES + size);
+}
+
+err wal_begin(struct wal *wal, als_position after, struct als_why *why)
+{
+    assert(wal->files.count == 0 && wal->last.batch == 0);
+    struct wal_plan plan = {.before = {.position = after},
+                            .size = wal_file_size(wal, WAL_HEADER_BYTES + WAL_FRAME_BYTES)};
+    TRY(wal_file_make(wal, &plan, why));
+    wal->last = wal->durable = plan.before;
+    return ALS_OK;
+}
+
 err wal_file_remove(struct wal *wal, size_t index, struct als_why *why)
 {
     char space[WAL_NAME_MAX];

@@ -59,6 +59,13 @@ typedef err wal_each(void *context, const struct wal_batch *batch, struct als_wh
 err wal_open(KEEPS struct os *os, KEEPS struct os_dir *dir, struct wal_options options,
              wal_each *each, void *context, struct wal_report *ret_report, struct wal **ret_wal,
              struct als_why *why);
+// Makes the first file of a log that has none, durable with its name, so that its first batch comes
+// behind position `after`.
+err wal_begin(struct wal *wal, als_position after, struct als_why *why);
+// What a batch with so many bytes takes of a file, and what a file takes without one, its mark
+// included.
+uint64_t wal_batch_span(uint64_t size);
+extern const uint64_t wal_file_bytes_least;
 // Marks the end as durable when it can be; then closes. What was not synced may be lost.
 void wal_close(struct wal *wal);
 AUTO_WITH(wal, wal_close)

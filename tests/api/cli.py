@@ -15,8 +15,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SLICE = os.path.join(ROOT, "examples", "flights.ndjson")
@@ -63,6 +65,11 @@ def run(server, *words, stdin="", environment=None):
     done = subprocess.run([PROGRAM, *words], input=stdin, capture_output=True, text=True,
                           env=environment, timeout=60)
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def metrics_of(server):
+    with urllib.request.urlopen(f"http://{server.address}/metrics") as answer:
+        return answer.read()
 
 
 def on_terminal(server, *words):
@@ -385,6 +392,28 @@ def test_an_index_is_not_made_from_a_damaged_file(server):
     server.start()
 
 
+def test_compact_says_what_it_merged(server):
+    equal(0, run(server, "compact").lines[0]["files_compacted"])
+    check("There is nothing to merge." in on_terminal(server, "compact"))
+    refused = run(server, "compact", "--strategy", "none")
+    equal(1, refused.code)
+    check("fullcompaction" in refused.err, refused.err)
+    server.stop()
+    options = {"ALLSOURCE_SEAL_BYTES": "4k", "ALLSOURCE_AUTO_COMPACT": "off"}
+    os.environ.update(options)
+    try:
+        server.start()
+    finally:
+        for name in options:
+            del os.environ[name]
+    for number in range(8):  # each is a file, once the next one is there
+        run(server, "append", "--batch", "60", stdin=event(f"e{number}", "x" * 100) * 60)
+    while not re.search(rb"^allsource_storage_sealed_events 4[28]0$", metrics_of(server), re.M):
+        time.sleep(0.01)
+    said = on_terminal(server, "compact", "--strategy", "fullcompaction")
+    check(re.search(r"^[78] files of .* became 1 of .*: 4[28]0 events in .*", said, re.M), said)
+
+
 def test_people_get_tables_and_scripts_get_json(server):
     run(server, "append", stdin=event("e", {"a": [1]}, timestamp="2025-01-01T00:00:00Z"))
     table = on_terminal(server, "query").splitlines()
@@ -526,6 +555,112 @@ def test_the_verbs_of_schema_explain_what_is_wrong(server):
     equal(1, result.code)
     check("no JSON" in result.err, result.err)
     equal(0, run(server, "schema", "--help").code)
+
+# ---- Backups
+
+def test_a_backup_beside_writers_survives_a_kill(server):
+    run(server, "append", "--quiet", SLICE)
+    lines = "".join(event("e-%d" % (n % 7), {"n": n}) for n in range(4000))
+    writer = subprocess.Popen([PROGRAM, "append", "--quiet", "--batch", "10"],
+                              stdin=subprocess.PIPE, env=server.environment(), text=True)
+    feeder = threading.Thread(target=lambda: (writer.stdin.write(lines), writer.stdin.close()))
+    feeder.start()
+    acknowledged = run(server, "stats", "--json").lines[0]["position"]
+    made = [run(server, "backup", "b-%d" % n, "--json") for n in range(4)]
+    equal([0] * 4, [one.code for one in made])
+    feeder.join()
+    equal(0, writer.wait(60))
+    everything = run(server, "query").lines
+    server.stop(signal.SIGKILL)
+    check(acknowledged <= made[0].lines[0]["position"], acknowledged, made[0].out)
+    for n, one in enumerate(made):
+        backup = os.path.join(server.directory, "backups", "b-%d" % n)
+        restored = os.path.join(server.directory, "..", "restored-%d" % n)
+        equal(0, run(None, "restore", backup, "--data-dir", restored).code)
+        dumped = run(None, "dump", "--data-dir", restored).lines
+        equal(one.lines[0]["position"], len(dumped))
+        equal(everything[:len(dumped)], dumped)
+
+
+def test_the_server_that_was_killed_while_it_made_a_backup_has_none_or_all(server):
+    run(server, "append", "--quiet", SLICE)
+    for n in range(8):
+        making = subprocess.Popen([PROGRAM, "backup", "b-%d" % n], env=server.environment(),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        backup = os.path.join(server.directory, "backups", "b-%d" % n)
+        while not os.path.exists(os.path.join(backup, "tenants")) and making.poll() is None:
+            pass
+        server.stop(signal.SIGKILL)
+        making.wait(60)
+        checked = run(None, "restore", backup)
+        if checked.code:
+            check("never finished" in checked.err, checked.err)
+        else:
+            check("250 events" in checked.out, checked.out)
+        server.start()
+    equal(250, len(run(server, "query").lines))
+
+
+def test_a_server_goes_on_from_a_restored_position(server):
+    run(server, "append", "--quiet", SLICE)
+    everything = run(server, "query").lines
+    equal(0, run(server, "backup", "now").code)
+    server.stop()
+    backup = os.path.join(server.directory, "backups", "now")
+    then = os.path.join(server.directory, "..", "then")
+    done = run(None, "restore", backup, "--data-dir", then, "--at-position", "100", "--json")
+    equal((0, 100, 100), (done.code, done.lines[0]["position"], done.lines[0]["events"]))
+    server.directory = then
+    server.start()
+    equal(everything[:100], run(server, "query").lines)
+    equal(0, run(server, "append", "--quiet", stdin=event("new", 1)).code)
+    equal(101, run(server, "stats", "--json").lines[0]["position"])
+    again = run(None, "restore", backup, "--data-dir", then)
+    equal(1, again.code)
+    check("not empty" in again.err, again.err)
+
+
+def test_a_directory_is_backed_up_by_hand(server):
+    run(server, "append", "--quiet", SLICE)
+    target = os.path.join(server.directory, "..", "target")
+    refused = run(None, "backup", "--data-dir", server.directory, target)
+    equal(1, refused.code)
+    check("let it make the backup" in refused.err, refused.err)
+    server.stop(signal.SIGKILL)
+    equal(2, run(None, "backup", "--data-dir", server.directory).code)
+    equal(0, run(None, "backup", "--data-dir", server.directory, target, "--copy").code)
+    equal(0, run(None, "restore", target).code)
+    for path, _, names in os.walk(target):
+        for name in names:
+            path_of = os.path.join(path, name)
+            with open(path_of, "r+b") as file:
+                byte = file.read(1)
+                file.seek(0)
+                file.write(bytes([byte[0] ^ 1]))
+            found = run(None, "restore", target)
+            equal((path_of, 1), (path_of, found.code))
+            check(name in found.err, found.err)
+            with open(path_of, "r+b") as file:
+                file.write(byte)
+    equal(0, run(None, "restore", target).code)
+    equal(1, run(None, "restore", target, "--at-position", "251").code)
+    equal(2, run(None, "restore", target, "--at-position", "0").code)
+
+
+def test_what_is_wrong_with_a_backup_is_told(server):
+    run(server, "append", "--quiet", SLICE)
+    equal(0, run(server, "backup", "one").code)
+    for words, told in ((("one",), "Already exists: backup 'one'"), (("../x",), "name of a backup"),
+                        (("two", "--tenant", "nobody"), "Tenant not found: nobody")):
+        result = run(server, "backup", *words)
+        equal((words, 1), (words, result.code))
+        check(told in result.err, words, result.err)
+    check(not os.path.exists(os.path.join(server.directory, "backups", "two")))
+    os.rename(os.path.join(server.directory, "backups", "one", "CATALOG"),
+              os.path.join(server.directory, "backups", "one", "CATALOG.new"))
+    unfinished = run(None, "restore", os.path.join(server.directory, "backups", "one"))
+    equal(1, unfinished.code)
+    check("never finished" in unfinished.err, unfinished.err)
 
 
 def main():

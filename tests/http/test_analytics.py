@@ -411,7 +411,7 @@ def test_analyses_of_sealed_history_and_its_tail_are_those_of_a_loop_over_all():
         made = []
         for part in range(12):
             made += fill(client, 150, 40 * 86400, seed=part)
-        eventually(lambda: client.metric("parquet_files_total") > 5, "sealed files")
+        eventually(lambda: client.metric("storage_sealed_events") > 1000, "sealed files")
         made += fill(client, 7, 40 * 86400, seed=99)
         since, until = BEGIN, BEGIN + datetime.timedelta(days=41)
         answer = ask(client, "frequency", since=text(since), until=text(until), window="day")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store under power cuts: random appends with versions, ids and conditions, several to a turn,
-// sealed now and then, against a model that is an array of events and loops. Whatever survives a
-// crash must be the first so many batches of the model, whole, at least all that were answered,
-// with every index right.
+// sealed and merged now and then, against a model that is an array of events and loops. Whatever
+// survives a crash must be the first so many batches of the model, whole, at least all that were
+// answered, with every index right.
 #include "base/limits.h"
 #include "base/mutant.h"
 #include "base/rand.h"
@@ -176,6 +176,29 @@ static err same_events(struct model *model, struct view view, struct cursor *cur
     return ALS_OK;
 }
 
+static uint32_t distinct(const struct model *model, uint32_t count, bool types)
+{
+    bool seen[ENTITIES + TYPES + 1] = {false};
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = types ? model->events[i].type : model->events[i].entity;
+        found += !seen[number];
+        seen[number] = true;
+    }
+    return found;
+}
+
+static err same_counts(const struct model *model, struct store *store, uint32_t count,
+                       struct als_why *why)
+{
+    struct store_stat stat = store_stat(store);
+    uint32_t entities = distinct(model, count, false), types = distinct(model, count, true);
+    if (stat.entities != entities || stat.types != types)
+        return FAIL(why, ALS_INTERNAL, "%u entities and %u types, counted were %u and %u", entities,
+                    types, (uint32_t)stat.entities, (uint32_t)stat.types);
+    return ALS_OK;
+}
+
 static err same_store(struct model *model, struct store *store, struct cursor *cursor,
                       struct als_why *why)
 {
@@ -192,6 +215,8 @@ static err same_store(struct model *model, struct store *store, struct cursor *c
         code = same_events(model, view, cursor, why);
     if (code == ALS_OK)
         code = same_indexes(model, view, cursor, why);
+    if (code == ALS_OK)
+        code = same_counts(model, store, found, why);
     cursor_reset(cursor);
     view_unpin(view);
     return code;
@@ -397,6 +422,23 @@ static err rebuild(struct work *work, struct als_why *why)
     return ALS_OK;
 }
 
+// So are neighbouring segments one.
+static err compact(struct work *work, struct als_why *why)
+{
+    enum store_strategy strategy = (enum store_strategy)rand_below(&work->rand, STORE_ALL + 1);
+    struct store_compaction how = {.strategy = strategy,
+                                   .files_min = 2,
+                                   .target_bytes = GIB(1),
+                                   .small_bytes = KIB(4),
+                                   .before_us = INT64_MAX};
+    struct store_compacted compacted;
+    err code = store_compact(work->opened.store, &how, &compacted, why);
+    if (code == ALS_CORRUPT)
+        return code;
+    TRY(same_store(work->model, work->opened.store, work->opened.cursor, why));
+    return code;
+}
+
 static err reopen(struct work *work, struct als_why *why)
 {
     struct model *model = work->model;
@@ -415,9 +457,11 @@ static err reopen(struct work *work, struct als_why *why)
 
 static err step(struct work *work, struct als_why *why)
 {
-    uint64_t choice = rand_below(&work->rand, 10);
+    uint64_t choice = rand_below(&work->rand, 12);
     err code;
-    if (choice > 7)
+    if (choice > 9)
+        code = compact(work, why);
+    else if (choice > 7)
         code = seal(work, why);
     else if (choice < 6)
         code = take_turn(work, why);
@@ -465,6 +509,8 @@ static bool check(void *context, struct sim *sim, struct als_why *why)
     code = take_turn(&work, why);
     if (code == ALS_OK)
         code = seal(&work, why);
+    if (code == ALS_OK)
+        code = compact(&work, why);
     if (code == ALS_OK) {
         AUTO(sim) after = sim_crash(sim, 1, SIM_DROP);
         struct opened again;

@@ -160,8 +160,28 @@ static void keep_all(struct crash *crash)
     }
 }
 
-// Inodes get their numbers in the order in which they are made, so what a directory names has
-// always a greater number than the directory.
+static void keep_file(struct crash *crash, size_t number)
+{
+    const struct inode *old = crash->old->inodes[number];
+    if (crash->old->tell && old->change_count > 0)
+        fprintf(crash->old->tell, "  file %zu\n", number);
+    copy_file(crash, old, crash->now->inodes[number]);
+}
+
+// A file that has its name here as a link may be older than the directory, and then the pass over
+// all inodes has left it out.
+static void keep_named(struct crash *crash, size_t directory, size_t number)
+{
+    bool is_directory = crash->old->inodes[number]->directory;
+    bool passed = number < directory && !crash->now->inodes[number];
+    assert(number > directory || !is_directory);
+    put_inode(crash->now, number, is_directory)->names++;
+    if (passed)
+        keep_file(crash, number);
+}
+
+// Inodes get their numbers in the order in which they are made, so a directory has always a greater
+// number than the one that names it.
 static void keep_reachable(struct crash *crash)
 {
     struct sim *now = crash->now;
@@ -172,17 +192,12 @@ static void keep_reachable(struct crash *crash)
         if (!inode)
             continue;
         if (!old->directory) {
-            if (crash->old->tell && old->change_count > 0)
-                fprintf(crash->old->tell, "  file %zu\n", i);
-            copy_file(crash, old, inode);
+            keep_file(crash, i);
             continue;
         }
         copy_directory(crash, old, inode);
-        for (size_t k = 0; k < inode->listed.count; k++) {
-            size_t number = inode->listed.items[k].inode;
-            assert(number > i);
-            put_inode(now, number, crash->old->inodes[number]->directory)->names++;
-        }
+        for (size_t k = 0; k < inode->listed.count; k++)
+            keep_named(crash, i, inode->listed.items[k].inode);
     }
 }
 

@@ -160,6 +160,23 @@ static err sim_dir_unlink(struct os_dir *dir, str name, struct als_why *why)
     return ALS_OK;
 }
 
+static err sim_dir_link(struct os_dir *source, str name, struct os_dir *target, struct als_why *why)
+{
+    struct sim *sim = source->sim;
+    struct inode *directory = sim->inodes[target->inode];
+    const struct entry *entry = entries_find(&sim->inodes[source->inode]->listed, name);
+    if (!entry)
+        return FAIL(why, ALS_NOT_FOUND, "link '%.*s': no such file", STR(name));
+    if (entries_find(&directory->listed, name))
+        return FAIL(why, ALS_STORAGE, "link '%.*s': it exists", STR(name));
+    begin(sim, "link", name);
+    TRY(fault(sim, SIM_FAIL_DIRECTORY, "link", name, why));
+    struct entry_change change = {.kind = ENTRY_MADE, .inode = entry->inode};
+    copy_name(change.name, name);
+    inode_change_entry(sim, directory, change);
+    return ALS_OK;
+}
+
 // ---- Files.
 
 static void open_inode(struct sim *sim, size_t inode, str name, struct os_file **ret_file)
@@ -414,6 +431,7 @@ struct sim *sim_blank(uint64_t seed)
         .dir_list = sim_dir_list,
         .dir_sync = sim_dir_sync,
         .dir_rename = sim_dir_rename,
+        .dir_link = sim_dir_link,
         .dir_unlink = sim_dir_unlink,
         .dir_lock = sim_dir_lock,
         .file_open = sim_file_open,
