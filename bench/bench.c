@@ -30,6 +30,8 @@ static const struct {
     {"space", bench_space, "bytes an event takes"},
     {"analytics", bench_analytics, "frequency, summary and correlation over sealed history"},
     {"snapshots", bench_snapshots, "states with snapshots and without"},
+    {"sealing", bench_sealing, "appending while sealing goes on"},
+    {"history", bench_history, "a long history that is sealed: opening, reading, memory"},
     {"compaction", bench_compaction, "merging sealed files"},
 };
 
@@ -85,6 +87,7 @@ void directory_remove(const char *path)
 
 struct arguments {
     bool quick;
+    uint64_t events;
     const char *json, *markdown, *revision, *directory, *server;
 };
 
@@ -92,6 +95,8 @@ static int usage(FILE *stream, int exit_code)
 {
     fprintf(stream, "usage: allsource-bench [OPTION...] [GROUP...]\n"
                     "  --quick          small sizes and few rounds, some 20 seconds\n"
+                    "  --events N       length of the longest history in millions (default: 10; "
+                    "quick: 1)\n"
                     "  --json FILE      write the figures as one JSON document\n"
                     "  --markdown FILE  write them as tables\n"
                     "  --revision TEXT  what is measured, for these two\n"
@@ -100,18 +105,22 @@ static int usage(FILE *stream, int exit_code)
                     "  --server FILE    the server (default: allsourced beside this program)\n"
                     "groups, all of them when none is named:\n");
     for (size_t i = 0; i < COUNT_OF(groups); i++)
-        fprintf(stream, "  %-8s  %s\n", groups[i].name, groups[i].what);
+        fprintf(stream, "  %-12s  %s\n", groups[i].name, groups[i].what);
     return exit_code;
 }
 
 // Returns 0, or the program's exit code with `*ret_ends`.
 static int parse(int count, char **values, struct arguments *arguments, bool *ret_ends)
 {
-    static const struct option options[] = {
-        {"quick", no_argument, NULL, 'q'},          {"json", required_argument, NULL, 'j'},
-        {"markdown", required_argument, NULL, 'm'}, {"revision", required_argument, NULL, 'r'},
-        {"dir", required_argument, NULL, 'd'},      {"server", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
+                                            {"json", required_argument, NULL, 'j'},
+                                            {"markdown", required_argument, NULL, 'm'},
+                                            {"revision", required_argument, NULL, 'r'},
+                                            {"dir", required_argument, NULL, 'd'},
+                                            {"server", required_argument, NULL, 's'},
+                                            {"events", required_argument, NULL, 'e'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int option;
     *ret_ends = true;
     while ((option = getopt_long(count, values, "", options, NULL)) != -1) {
@@ -133,6 +142,9 @@ static int parse(int count, char **values, struct arguments *arguments, bool *re
             break;
         case 's':
             arguments->server = optarg;
+            break;
+        case 'e':
+            arguments->events = strtoull(optarg, NULL, 10);
             break;
         case 'h':
             return usage(stdout, EXIT_SUCCESS);
@@ -215,6 +227,7 @@ int main(int count, char **values)
 
     static struct table table;
     struct bench bench = {.table = &table, .quick = arguments.quick, .server = arguments.server};
+    bench.events = 1000000 * (arguments.events ? arguments.events : arguments.quick ? 1 : 10);
     bench.directory = arguments.directory;
     char own[PATH_BYTES];
     directory_make(&bench, own);

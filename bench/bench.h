@@ -15,6 +15,7 @@
 struct bench {
     struct table *table;
     bool quick;            // small sizes, few rounds
+    uint64_t events;       // of the longest history
     const char *directory; // on the disk that is to be measured; exists, and is the run's own
     const char *server;    // path of allsourced; NULL: leave the groups over HTTP out
 };
@@ -28,6 +29,8 @@ void bench_index_file(const struct bench *bench); // the index beside a sealed s
 void bench_space(const struct bench *bench);      // bytes an event takes, in memory and on the disk
 void bench_analytics(const struct bench *bench);  // over sealed history, and pairs of one entity
 void bench_snapshots(const struct bench *bench);  // states with snapshots and without
+void bench_sealing(const struct bench *bench);    // appending while sealing goes on
+void bench_history(const struct bench *bench);    // a long history that is sealed
 void bench_compaction(const struct bench *bench); // merging sealed files
 void bench_http_schemas(const struct bench *bench); // the same with payloads that are checked
 

@@ -85,6 +85,10 @@ void draft_make(struct als_draft *draft, struct draft_text *text, const struct s
                 uint64_t number)
 {
     *draft = (struct als_draft)ALS_DRAFT_INIT;
+    if (shape->draw) {
+        shape->draw(draft, text, number);
+        return;
+    }
     char *start = text->bytes;
     char *at = put_text(start, shape->entity);
     at = put_number(at, shape->entities ? number % shape->entities : number);
@@ -111,13 +115,18 @@ void place_make(struct place *place, const struct bench *bench, enum kind kind)
         directory_make(bench, place->path);
 }
 
+void place_open_with(struct place *place, const struct als_options *options)
+{
+    struct als_why why = {""};
+    const char *path = place->path[0] ? place->path : NULL;
+    must(als_open(path, options, &place->als, &why), &why, "als_open");
+}
+
 void place_open(struct place *place)
 {
     struct als_options options = ALS_OPTIONS_INIT;
-    struct als_why why = {""};
-    bool durable = place->path[0] != '\0';
-    options.durability = durable ? ALS_DURABILITY_SYNC : ALS_DURABILITY_NONE;
-    must(als_open(durable ? place->path : NULL, &options, &place->als, &why), &why, "als_open");
+    options.durability = place->path[0] ? ALS_DURABILITY_SYNC : ALS_DURABILITY_NONE;
+    place_open_with(place, &options);
 }
 
 void place_close(struct place *place)

@@ -10,7 +10,10 @@
 
 // What event number i looks like. Drafts are made inside of what is timed, as a program would make
 // them, so the texts are put together without printf.
+struct draft_text;
 struct shape {
+    // Makes it in ways of its own; NULL: as the rest says.
+    void (*draw)(struct als_draft *draft, struct draft_text *text, uint64_t number);
     const char *entity; // the number i % entities follows; entities 0: i itself
     uint64_t entities;
     const char *type; // the number i % types follows; types 0: nothing does
@@ -45,6 +48,7 @@ struct place {
 };
 void place_make(struct place *place, const struct bench *bench, enum kind kind);
 void place_open(struct place *place);
+void place_open_with(struct place *place, const struct als_options *options);
 void place_close(struct place *place);  // the engine; a temporary directory ends with it
 void place_remove(struct place *place); // what is left on the disk
 

@@ -3,7 +3,8 @@
 
 add_executable(allsource-bench bench/bench.c bench/table.c bench/workload.c bench/ingest.c bench/schemas.c
                                bench/reads.c bench/latency.c bench/http_load.c bench/http.c
-                               bench/space.c bench/index_file.c bench/snapshots.c bench/analytics.c
+                               bench/space.c bench/index_file.c bench/snapshots.c bench/sealing.c
+                               bench/history.c bench/history_reads.c bench/history_memory.c bench/analytics.c
                                bench/compaction.c)
 target_include_directories(allsource-bench PRIVATE ${CMAKE_SOURCE_DIR})
 target_link_libraries(allsource-bench PRIVATE room_engine)

@@ -1042,13 +1042,15 @@ ALS_API enum als_err als_restore(const char *backup, const char *directory,
                                  const struct als_restore_options *options,
                                  struct als_backup_report *ret_report, struct als_why *why);
 
-// ---- Offline: a data directory that nobody has open. Nothing is changed.
+// ---- Offline: a data directory that nobody has open. Verify and dump change nothing.
 
 struct als_finding {
     als_str tenant;
-    enum als_err code; // ALS_OK: sound; ALS_CORRUPT: damaged; ALS_STORAGE: only a torn end
-    als_str file;      // of the first bad byte, relative to the directory
-    uint64_t offset;   // in that file
+    // ALS_OK: sound; ALS_CORRUPT: damaged; ALS_STORAGE: only a torn end; ALS_INDEX: only an index
+    // is damaged, which als_rebuild_index() makes anew.
+    enum als_err code;
+    als_str file;    // of the first bad byte, relative to the directory
+    uint64_t offset; // in that file
     uint64_t files, bytes, events;
     struct als_why why;
 };
@@ -1062,6 +1064,27 @@ ALS_API enum als_err als_verify(const char *directory, als_each_finding *each, v
 // Gives every event of a tenant in order, as far as the history is sound.
 ALS_API enum als_err als_dump(const char *directory, als_str tenant, als_each_event *each,
                               void *context, struct als_why *why);
+
+// How far als_rebuild_index() is with a tenant: told when it begins, behind each sealed file, and
+// at the end.
+struct als_rebuilding {
+    als_str tenant;
+    bool ended;        // it is done with the tenant, or gave it up: `code`
+    enum als_err code; // ALS_CORRUPT: a sealed file is damaged; the others are done
+    als_str file;      // the first such file, relative to the directory; empty: none is to blame
+    uint64_t files, files_done;             // sealed files
+    uint64_t bytes, bytes_done;             // of theirs
+    uint64_t events_done, index_bytes_done; // of the files that are done
+    struct als_why why;
+};
+typedef bool als_each_rebuilding(void *context, const struct als_rebuilding *rebuilding);
+
+// Makes the index beside each sealed file anew, from the file, which is read and checked whole. An
+// index is replaced when the new one is durable and was found sound, so it may be broken off at any
+// moment. `tenant` empty: all of them. False from `each` ends it. The result is the worst code.
+ALS_API enum als_err als_rebuild_index(const char *directory, als_str tenant,
+                                       als_each_rebuilding *each, void *context,
+                                       struct als_why *why);
 
 #ifdef __cplusplus
 }

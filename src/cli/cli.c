@@ -15,8 +15,10 @@ static const struct command {
     const char *name, *help;
     int (*run)(struct cli *cli);
 } commands[] = {
-#define X(name, help) {#name, help, verb_##name},
+#define X(name, help) XX(name, #name, help)
+#define XX(function, name, help) {name, help, verb_##function},
 #include "cli/commands.def"
+#undef XX
 #undef X
 };
 
@@ -33,7 +35,7 @@ static void overview_print(FILE *file)
     fprintf(file, "AllSource %s: an event store\n\nusage: allsource VERB [FLAGS]\n\n",
             ALLSOURCE_VERSION);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
-        fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].help);
+        fprintf(file, "  %-14s %s\n", commands[i].name, commands[i].help);
     fprintf(file, "\nBegin with:\n"
                   "  allsource serve --data-dir ./data\n"
                   "  echo '{\"event_type\":\"user.created\",\"entity_id\":\"u1\",\"payload\":{}}' "

@@ -28,7 +28,9 @@ struct cli {
 };
 
 #define X(name, help) int verb_##name(struct cli *cli);
+#define XX(function, name, help) X(function, help)
 #include "cli/commands.def"
+#undef XX
 #undef X
 
 // The value of an environment variable; {NULL, 0} when it is not set.

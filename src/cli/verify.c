@@ -25,7 +25,8 @@ static const struct manual manual = {
         "it\n"
         "names the file and the offset of the first bad byte.\n"
         "A torn end is no damage: a crash cut an append that nobody had been told was stored, and\n"
-        "the server cuts it off when it starts.\n"
+        "the server cuts it off when it starts. A damaged index is none either: `allsource\n"
+        "rebuild-index` makes it anew.\n"
         "Exits with 0 when all is sound, 1 when something is damaged.\n",
     .examples = "  allsource verify --data-dir ./data\n"
                 "  allsource verify --data-dir /backup/data --json | jq 'select(.sound | not)'\n",
@@ -36,8 +37,14 @@ static const struct manual manual = {
 struct verifying {
     struct cli *cli;
     bool json;
-    uint64_t tenants, damaged, torn, events, bytes;
+    uint64_t tenants, damaged, mild, events, bytes;
 };
+
+// Every event is there.
+static bool is_sound(enum als_err code)
+{
+    return code == ALS_OK || code == ALS_STORAGE || code == ALS_INDEX;
+}
 
 static void finding_json(const struct als_finding *finding, struct buf *buf)
 {
@@ -46,7 +53,9 @@ static void finding_json(const struct als_finding *finding, struct buf *buf)
     json_open_object(&writer);
     json_field_string(&writer, S("tenant_id"), finding->tenant);
     json_key(&writer, S("sound"));
-    json_put_bool(&writer, finding->code == ALS_OK || finding->code == ALS_STORAGE);
+    json_put_bool(&writer, is_sound(finding->code));
+    json_key(&writer, S("index_damaged"));
+    json_put_bool(&writer, finding->code == ALS_INDEX);
     json_key(&writer, S("torn_end"));
     json_put_bool(&writer, finding->code == ALS_STORAGE);
     json_field_u64(&writer, S("files"), finding->files);
@@ -68,6 +77,8 @@ static const char *verdict_of(enum als_err code)
         return "sound";
     case ALS_STORAGE:
         return "sound, with a torn end";
+    case ALS_INDEX:
+        return "sound, with a damaged index: see `allsource rebuild-index`";
     case ALS_CORRUPT:
         return "DAMAGED";
     case ALS_FORMAT_TOO_NEW:
@@ -95,8 +106,8 @@ static bool each_finding(void *context, const struct als_finding *finding)
 {
     struct verifying *verifying = context;
     verifying->tenants++;
-    verifying->torn += finding->code == ALS_STORAGE;
-    verifying->damaged += finding->code != ALS_OK && finding->code != ALS_STORAGE;
+    verifying->mild += finding->code != ALS_OK && is_sound(finding->code);
+    verifying->damaged += !is_sound(finding->code);
     verifying->events += finding->events;
     verifying->bytes += finding->bytes;
     struct buf buf;
@@ -143,7 +154,7 @@ int verb_verify(struct cli *cli)
     struct als_why why = {""};
     err result = als_verify(asked.directory.ptr, each_finding, &verifying, &why);
     // The result is the worst finding's code, or why there are no findings.
-    bool found = (result == ALS_STORAGE && verifying.torn) || verifying.damaged;
+    bool found = (is_sound(result) && verifying.mild) || verifying.damaged;
     if (result != ALS_OK && !found) {
         code = cli_failed(cli, result, &why);
         if (result == ALS_LOCKED)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading a data directory that nobody serves: verify, dump and backup. Nothing is changed, so a
-// torn end stays where it is; opening the store would cut it off.
+// Reading a data directory that nobody serves: verify, dump and backup. These change
+// nothing, so a torn end stays where it is; opening the store would cut it off. And making indexes
+// anew.
 #include "engine/engine.h"
 
 #include "engine/backup.h"
@@ -59,6 +60,12 @@ struct verifying {
     err worst;
 };
 
+// No event is lost: the worse of two such findings does not matter.
+static bool is_mild(err code)
+{
+    return code == ALS_OK || code == ALS_STORAGE || code == ALS_INDEX;
+}
+
 static err torn(uint64_t bytes, struct als_why *why)
 {
     return FAIL(why, ALS_STORAGE, "%llu bytes of an unfinished write; opening cuts them off",
@@ -72,7 +79,7 @@ static err verify_events(struct place *place, str tenant, struct store_verdict *
     if (verdict->finding == STORE_TORN)
         return torn(verdict->torn_bytes, why);
     if (verdict->finding == STORE_INDEX_DAMAGED)
-        return FAIL(why, ALS_STORAGE, "an index is damaged; opening makes it anew");
+        return FAIL(why, ALS_INDEX, "it is damaged; no event is, and it can be made anew");
     return ALS_OK;
 }
 
@@ -130,9 +137,7 @@ static bool verify_directory(void *context, const struct os_entry *entry)
         finding.file = str_first((str){path, sizeof path - 1}, (size_t)path_len);
         finding.offset = blame.offset;
     }
-    bool worse = finding.code != ALS_OK && (verifying->worst == ALS_OK || //
-                                            verifying->worst == ALS_STORAGE);
-    if (worse)
+    if (finding.code != ALS_OK && is_mild(verifying->worst))
         verifying->worst = finding.code;
     return verifying->each(verifying->context, &finding);
 }
@@ -147,11 +152,11 @@ enum als_err als_verify(const char *directory, als_each_finding *each, void *con
     TRY(place_open(place, directory, why));
     struct verifying verifying = {place, each, context, ALS_OK};
     TRY(place->os->dir_list(place->tenants, verify_directory, &verifying, why));
-    if (verifying.worst != ALS_OK)
-        return FAIL(why, verifying.worst, "%s",
-                    verifying.worst == ALS_STORAGE ? "a log has a torn end; opening cuts it off"
-                                                   : "damage was found");
-    return ALS_OK;
+    if (verifying.worst == ALS_STORAGE)
+        return FAIL(why, ALS_STORAGE, "a log has a torn end; opening cuts it off");
+    if (verifying.worst == ALS_INDEX)
+        return FAIL(why, ALS_INDEX, "an index is damaged; it can be made anew");
+    return verifying.worst == ALS_OK ? ALS_OK : FAIL(why, verifying.worst, "damage was found");
 }
 
 // ---- Dump
@@ -194,6 +199,90 @@ enum als_err als_dump(const char *directory, als_str tenant, als_each_event *eac
         return FAIL(why, ALS_CORRUPT, "tenants/%.*s/%s is damaged at byte %llu", STR(name),
                     verdict.file, (unsigned long long)verdict.offset);
     return code;
+}
+
+// ---- Indexes
+
+struct rebuilding {
+    struct place *place;
+    str only; // the one tenant; empty: all
+    als_each_rebuilding *each;
+    void *context;
+    struct als_rebuilding told; // of the tenant at hand
+    str directory;              // its name
+    bool met, ended;
+    err worst;
+};
+
+static bool tell(struct rebuilding *rebuilding, const struct store_rebuilt *rebuilt)
+{
+    struct als_rebuilding *told = &rebuilding->told;
+    char path[256];
+    told->files = rebuilt->segments;
+    told->files_done = rebuilt->done;
+    told->bytes = rebuilt->bytes;
+    told->bytes_done = rebuilt->bytes_done;
+    told->events_done = rebuilt->events;
+    told->index_bytes_done = rebuilt->index_bytes;
+    int len =
+        snprintf(path, sizeof path, "tenants/%.*s/%s", STR(rebuilding->directory), rebuilt->file);
+    if (told->code != ALS_OK && rebuilt->file[0])
+        told->file = str_first((str){path, sizeof path - 1}, (size_t)len);
+    rebuilding->ended = !rebuilding->each(rebuilding->context, told);
+    return !rebuilding->ended;
+}
+
+static err rebuilt_one(void *context, const struct store_rebuilt *rebuilt, struct als_why *why)
+{
+    (void)why;
+    return tell(context, rebuilt) ? ALS_OK : ALS_FENCED; // any code ends it
+}
+
+static bool rebuild_directory(void *context, const struct os_entry *entry)
+{
+    struct rebuilding *rebuilding = context;
+    struct place *place = rebuilding->place;
+    char name[TENANT_BYTES_MAX];
+    size_t len;
+    if (!entry->directory || !tenant_of_directory(entry->name, name, &len) ||
+        (rebuilding->only.len && !str_equal(rebuilding->only, (str){name, len})))
+        return true;
+    rebuilding->met = true;
+    rebuilding->directory = entry->name;
+    rebuilding->told = (struct als_rebuilding){.tenant = {name, len}};
+    struct als_rebuilding *told = &rebuilding->told;
+    struct store_rebuild_watch watch = {rebuilt_one, rebuilding};
+    struct store_rebuilt rebuilt = {.segments = 0};
+    told->code = enter_tenant(place, entry->name, &told->why);
+    if (told->code == ALS_OK)
+        told->code = store_rebuild_indexes(place->os, place->tenant, told->tenant, &watch, &rebuilt,
+                                           &told->why);
+    leave_tenant(place);
+    if (rebuilding->ended)
+        return false;
+    told->ended = true;
+    rebuilding->worst = told->code != ALS_OK ? told->code : rebuilding->worst;
+    return tell(rebuilding, &rebuilt);
+}
+
+enum als_err als_rebuild_index(const char *directory, als_str tenant, als_each_rebuilding *each,
+                               void *context, struct als_why *why)
+{
+    if (!each)
+        return FAIL(why, ALS_INVALID_INPUT, "each is NULL");
+    if (tenant.len)
+        TRY(event_check_tenant(tenant, why));
+    struct place space = {0};
+    AUTO(place) place = &space;
+    TRY(place_open(place, directory, why));
+    struct rebuilding rebuilding = {
+        .place = place, .only = tenant, .each = each, .context = context};
+    TRY(place->os->dir_list(place->tenants, rebuild_directory, &rebuilding, why));
+    if (tenant.len && !rebuilding.met)
+        return FAIL(why, ALS_TENANT_NOT_FOUND, "%.*s", STR(tenant));
+    if (rebuilding.worst != ALS_OK)
+        return FAIL(why, rebuilding.worst, "not every index could be made");
+    return ALS_OK;
 }
 
 // ---- Backup

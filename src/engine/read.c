@@ -65,13 +65,16 @@ static err plan(const struct als_query *asked, struct query *ret_query, struct a
     als_position up_to = asked->as_of ? asked->as_of : UINT64_MAX;
     if (asked->before && asked->before - 1 < up_to)
         up_to = asked->before - 1;
+    // No event's time lies outside of these: a bound there is none, and is not asked of each event.
+    int64_t since_us = asked->since_us <= ALS_TIME_MIN ? INT64_MIN : asked->since_us;
+    int64_t until_us = asked->until_us >= ALS_TIME_MAX ? INT64_MAX : asked->until_us;
     *ret_query = (struct query){.by_entity = asked->entity.ptr != NULL,
                                 .by_id = asked->id != NULL,
                                 .entity = asked->entity,
                                 .types = asked->types,
                                 .type_count = asked->type_count,
-                                .since_us = asked->since_us,
-                                .until_us = asked->until_us,
+                                .since_us = since_us,
+                                .until_us = until_us,
                                 .after = asked->after,
                                 .up_to = up_to,
                                 .descending = asked->descending,

@@ -119,6 +119,18 @@ err file_nonsense(const struct index_file *file, const char *what, uint64_t numb
                 (unsigned long long)number);
 }
 
+static uint64_t filters_end(const struct index_file *file)
+{
+    unsigned last = SECTION_FILTERS + FILE_KEYS - 1;
+    return file->layout.at[last] + file->layout.bytes[last];
+}
+
+static void count_block(struct index_file *file, uint64_t start)
+{
+    if (file->counted && start >= filters_end(file))
+        atomic_fetch_add_explicit(file->counted, 1, memory_order_relaxed);
+}
+
 err file_check_blocks(struct index_file *file, uint64_t at, uint64_t size, struct als_why *why)
 {
     uint64_t end = file->layout.at[SECTION_CHECKS];
@@ -136,8 +148,29 @@ err file_check_blocks(struct index_file *file, uint64_t at, uint64_t size, struc
                         "wrong",
                         file->label, (unsigned long long)start);
         atomic_fetch_or_explicit(&file->checked[block / 64], bit, memory_order_relaxed);
+        count_block(file, start);
     }
     return ALS_OK;
+}
+
+void index_file_count(struct index_file *file, _Atomic uint64_t *blocks)
+{
+    file->counted = blocks;
+}
+
+// What is looked at again is checked again, and counted again. Whoever was told that a block is
+// sound goes on with it: it comes back as it was.
+void index_file_forget(struct index_file *file)
+{
+    uint64_t filters = filters_end(file);
+    uint64_t first = (filters + FILE_BLOCK_BYTES - 1) / FILE_BLOCK_BYTES;
+    bool any = false;
+    for (uint64_t word = first / 64; word <= file->layout.blocks / 64; word++) {
+        uint64_t keep = word == first / 64 ? ((uint64_t)1 << (first % 64)) - 1 : 0;
+        any |= atomic_fetch_and_explicit(&file->checked[word], keep, memory_order_relaxed) & ~keep;
+    }
+    if (any)
+        file->os->file_forget(file->os, file->bytes + filters, file->layout.end - filters);
 }
 
 // ---- Filters and cells
@@ -149,8 +182,9 @@ err file_may_have(struct index_file *file, enum file_key key, uint64_t hash, boo
                   file_filter_block(hash, file->header.filter_blocks[key]) * FILE_FILTER_BYTES;
     TRY(file_need(file, at, FILE_FILTER_BYTES, why));
     uint32_t missing = 0;
-    for (unsigned word = 0; word < FILE_FILTER_BYTES / 4; word++)
-        missing |= file_filter_bit(hash, word) & ~load_le32(file->bytes + at + 4 * word);
+    for (unsigned word = 0; word < FILE_FILTER_BYTES / 4 && !missing; word += 4)
+        for (unsigned next = word; next < word + 4; next++) // nearly always one of these is absent
+            missing |= file_filter_bit(hash, next) & ~load_le32(file->bytes + at + 4 * next);
     *ret_may = missing == 0;
     return ALS_OK;
 }

@@ -15,6 +15,7 @@ struct index_file {
     struct file_layout layout;
     uint64_t seed;
     char label[FILE_LABEL_BYTES]; // how it begins to be called, for words
+    _Atomic uint64_t *counted;    // where blocks are counted, or NULL
     _Atomic uint64_t checked[];   // a bit a block, set when its checksum was right
 };
 

@@ -445,6 +445,29 @@ static void *look_up_all(void *context)
     return NULL;
 }
 
+TEST(an_index_that_forgot_what_was_looked_at_answers_as_before_and_counts_it_anew)
+{
+    struct world world = world_new();
+    struct model model = model_of(1, 3000, 500, 5);
+    AUTO(index_builder) builder = build(&model);
+    write_to(&world, builder, S("1.idx"));
+    struct index_file *file = open_from(&world, S("1.idx"));
+    struct shared shared = {file, &model, false};
+    _Atomic uint64_t blocks = 0;
+    index_file_count(file, &blocks);
+    look_up_all(&shared);
+    uint64_t looked_at = blocks;
+    CHECK(shared.right && looked_at > 10);
+    look_up_all(&shared);
+    CHECK(shared.right && blocks == looked_at); // nothing was new
+    index_file_forget(file);
+    look_up_all(&shared);
+    CHECK(shared.right && blocks == 2 * looked_at);
+    index_file_close(file);
+    model_end(&model);
+    world_end(&world);
+}
+
 TEST(threads_that_touch_a_file_for_the_first_time_together_find_everything)
 {
     enum { THREADS = 3 };

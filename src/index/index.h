@@ -142,6 +142,12 @@ err index_file_open(KEEPS struct os *os, struct os_dir *dir, str name,
 void index_file_close(struct index_file *file);
 AUTO_WITH(index_file, index_file_close)
 uint64_t index_file_bytes(const struct index_file *file);
+// From now on, counts into `blocks` each block of 4 KiB behind the filters that is looked at for
+// the first time since it was last forgotten; index_file_forget() lets go of the memory that holds
+// them. The filters stay: they are small, and all are asked about everything. Counting is begun
+// before anybody else has the file; any thread may have it forget.
+void index_file_count(struct index_file *file, KEEPS _Atomic uint64_t *blocks);
+void index_file_forget(struct index_file *file);
 uint32_t index_file_names(const struct index_file *file, enum index_by by);
 
 // The rows of one name, in ascending order. A plain value; the name is the file's.

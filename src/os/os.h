@@ -77,6 +77,9 @@ struct os {
     err (*file_map)(struct os_file *file, uint64_t size, const uint8_t **ret_bytes,
                     struct als_why *why);
     void (*file_unmap)(struct os *os, const uint8_t *bytes, uint64_t size);
+    // Lets go of the memory that holds pages of a mapping, or of a part of one (the pages that lie
+    // in it whole): they come back when they are read. Any thread, whoever is reading.
+    void (*file_forget)(struct os *os, const uint8_t *bytes, uint64_t size);
 
     int64_t (*now_us)(struct os *os);        // wall clock, UTC microseconds since 1970; may jump
     uint64_t (*monotonic_ns)(struct os *os); // never goes back

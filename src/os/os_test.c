@@ -143,6 +143,29 @@ TEST(a_mapping_shows_later_writes_and_outlives_its_file)
     os->dir_close(dir);
 }
 
+TEST(a_mapping_that_was_forgotten_reads_as_before_and_so_does_its_surrounding)
+{
+    enum { PAGES = 4, PAGE = 4096 };
+    struct os *os = os_posix();
+    struct os_dir *dir = scratch();
+    struct os_file *file = make(dir, S("a"), S(""));
+    static char content[PAGES * PAGE - 100];
+    for (size_t i = 0; i < sizeof content; i++)
+        content[i] = (char)(i % 251);
+    CHECK_OK(os_write_one(os, file, 0, (str){content, sizeof content}, NULL));
+    const uint8_t *bytes = NULL;
+    CHECK_OK(os->file_map(file, sizeof content, &bytes, NULL));
+    CHECK(memcmp(bytes, content, sizeof content) == 0);
+    for (uint64_t start = 0; start < sizeof content; start += 1000)
+        for (uint64_t end = start; end <= sizeof content; end += 3001) {
+            os->file_forget(os, bytes + start, end - start);
+            CHECK(memcmp(bytes, content, sizeof content) == 0);
+        }
+    os->file_unmap(os, bytes, sizeof content);
+    os->file_close(file);
+    os->dir_close(dir);
+}
+
 TEST(sizes_change_as_told_and_what_is_new_reads_as_zeros)
 {
     struct os *os = os_posix();

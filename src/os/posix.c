@@ -97,7 +97,8 @@ static err no_file_sync(struct os_file *file, struct als_why *why)
         .file_size = posix_file_size, .file_read = posix_file_read,                                \
         .file_write = posix_file_write, .file_truncate = posix_file_truncate,                      \
         .file_allocate = posix_file_allocate, .file_sync = (sync_of_files),                        \
-        .file_map = posix_file_map, .file_unmap = posix_file_unmap, .now_us = posix_now_us,        \
+        .file_map = posix_file_map, .file_unmap = posix_file_unmap,                                \
+        .file_forget = posix_file_forget, .now_us = posix_now_us,                                  \
         .monotonic_ns = posix_monotonic_ns, .entropy = posix_entropy,                              \
     }
 

@@ -50,3 +50,4 @@ err posix_file_sync(struct os_file *file, struct als_why *why);
 err posix_file_map(struct os_file *file, uint64_t size, const uint8_t **ret_bytes,
                    struct als_why *why);
 void posix_file_unmap(struct os *os, const uint8_t *bytes, uint64_t size);
+void posix_file_forget(struct os *os, const uint8_t *bytes, uint64_t size);

@@ -177,3 +177,14 @@ void posix_file_unmap(struct os *os, const uint8_t *bytes, uint64_t size)
     int result = munmap((void *)(uintptr_t)bytes, size);
     assert(result == 0); // else the range was never mapped: our bug
 }
+
+// Pages of a shared mapping of a file are the system's; what is dropped is that this process sees
+// them.
+void posix_file_forget(struct os *os, const uint8_t *bytes, uint64_t size)
+{
+    (void)os;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)bytes;
+    uintptr_t first = (start + page - 1) / page * page, end = (start + size) / page * page;
+    if (first < end)
+        (void)madvise((void *)first, end - first, MADV_DONTNEED); // a hint: what stays, stays
+}

@@ -10,6 +10,7 @@ enum { ARENA_BLOCK_BYTES = 1024, ARENA_BYTES_MAX = 64 * 1024 };
 
 struct results {
     struct query query; // its texts are in the arena
+    bool filtered;      // the cursor gives more than what was asked for
     struct view view;
     struct cursor *cursor;
     struct arena arena;
@@ -96,6 +97,12 @@ static err open_cursor(struct results *results, struct als_why *why)
     return cursor_over_all(cursor, view, bounds, why);
 }
 
+static bool is_filtered(const struct query *query)
+{
+    return query->since_us > INT64_MIN || query->until_us < INT64_MAX || query->by_entity ||
+           query->by_id || query->type_count > 0;
+}
+
 err results_open(struct results *results, struct store *store, const struct query *query,
                  struct als_why *why)
 {
@@ -104,6 +111,7 @@ err results_open(struct results *results, struct store *store, const struct quer
     TRY(keep_texts(results, why));
     results->view = view_pin(store);
     err code = open_cursor(results, why);
+    results->filtered = is_filtered(&results->query);
     if (code != ALS_OK)
         results_close(results);
     return code;
@@ -116,7 +124,7 @@ err results_next(struct results *results, struct als_event *ret_event, struct al
         TRY(cursor_next(results->cursor, ret_event, why));
         if (ret_event->position == 0)
             break;
-        if (!query_matches(&results->query, ret_event))
+        if (results->filtered && !query_matches(&results->query, ret_event))
             continue;
         if (results->skipped < results->query.offset) {
             results->skipped++;

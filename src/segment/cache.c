@@ -5,14 +5,17 @@
 
 #include "base/hash.h"
 #include "base/lock.h"
+#include "os/os.h"
 
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 enum { SHARDS_MAX = 8, SLOTS_MIN = 64, SLOTS_MAX = 1 << 18, EVICT_LOOKS = 64 };
+// The system maps 64 KiB where one page is read, so about 16 MiB are resident at most.
+enum { SEGMENT_READS_RESIDENT = 256 };
 #define SHARD_BYTES_MIN MIB(8) // smaller ones would hold too few large pages
-#define SLOT_BYTES KIB(16)
+#define SLOT_BYTES KIB(4)
 
 struct shard {
     struct lock lock; // guards all of it
@@ -25,7 +28,10 @@ struct shard {
 struct segment_cache {
     uint64_t shard_bytes_max;
     size_t shard_count;
-    _Atomic uint64_t segments;
+    _Atomic uint64_t numbers;
+    _Atomic uint32_t reads;
+    struct lock lock; // guards the list of segments, and their files against being unmapped
+    struct segment *segments;
     struct shard shards[SHARDS_MAX];
 };
 
@@ -36,6 +42,7 @@ struct segment_cache *segment_cache_new(uint64_t bytes_max)
         return NULL;
     cache->shard_count = bytes_max >= SHARDS_MAX * SHARD_BYTES_MIN ? SHARDS_MAX : 1;
     cache->shard_bytes_max = bytes_max / cache->shard_count;
+    lock_init(&cache->lock, LOCK_POOL);
     size_t slot_count = SLOTS_MIN;
     while (slot_count < SLOTS_MAX && slot_count * SLOT_BYTES < cache->shard_bytes_max)
         slot_count *= 2;
@@ -68,6 +75,7 @@ void segment_cache_free(struct segment_cache *cache)
         free(shard->slots);
         lock_deinit(&shard->lock);
     }
+    lock_deinit(&cache->lock);
     free(cache);
 }
 
@@ -86,9 +94,46 @@ struct segment_cache_stat segment_cache_stat(struct segment_cache *cache)
     return stat;
 }
 
-uint64_t cache_number(struct segment_cache *cache)
+// ---- The segments that share it.
+
+void cache_enter(struct segment_cache *cache, struct segment *segment)
 {
-    return atomic_fetch_add_explicit(&cache->segments, 1, memory_order_relaxed) + 1;
+    segment->cache = cache;
+    segment->number = atomic_fetch_add_explicit(&cache->numbers, 1, memory_order_relaxed) + 1;
+    lock_take(&cache->lock);
+    segment->next = cache->segments;
+    if (segment->next)
+        segment->next->prior = segment;
+    cache->segments = segment;
+    lock_release(&cache->lock);
+}
+
+void cache_leave(struct segment *segment)
+{
+    struct segment_cache *cache = segment->cache;
+    lock_take(&cache->lock);
+    *(segment->prior ? &segment->prior->next : &cache->segments) = segment->next;
+    if (segment->next)
+        segment->next->prior = segment->prior;
+    lock_release(&cache->lock);
+}
+
+static void forget_files(struct segment_cache *cache)
+{
+    lock_take(&cache->lock);
+    for (struct segment *segment = cache->segments; segment; segment = segment->next)
+        if (atomic_exchange(&segment->resident, false))
+            segment->os->file_forget(segment->os, segment->bytes, segment->size);
+    lock_release(&cache->lock);
+}
+
+void cache_has_read(struct segment *segment)
+{
+    struct segment_cache *cache = segment->cache;
+    atomic_store_explicit(&segment->resident, true, memory_order_release);
+    uint32_t reads = atomic_fetch_add_explicit(&cache->reads, 1, memory_order_relaxed) + 1;
+    if (reads % SEGMENT_READS_RESIDENT == 0)
+        forget_files(cache);
 }
 
 static uint64_t key_hash(struct cache_key key)

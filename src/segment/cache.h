@@ -21,7 +21,12 @@ struct cache_entry {
     _Alignas(64) uint8_t memory[]; // or a directory
 };
 
-uint64_t cache_number(struct segment_cache *cache); // for a segment that is opened
+// A segment that is opened gets a number, and is known until it is closed.
+void cache_enter(struct segment_cache *cache, struct segment *segment);
+void cache_leave(struct segment *segment);
+// A page was read from the segment's file. What is read is decoded and kept here, so the file's own
+// pages are of no more use: now and then all segments forget them.
+void cache_has_read(struct segment *segment);
 // Pinned, or NULL when it is not there.
 struct cache_entry *cache_pin(struct segment_cache *cache, struct cache_key key);
 struct cache_entry *cache_entry_new(struct cache_key key, size_t memory); // NULL: no memory

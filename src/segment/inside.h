@@ -35,6 +35,8 @@ struct segment {
     struct segment_facts facts;
     uint32_t group_count;
     struct segment_group *groups;
+    struct segment *next, *prior; // all that share the cache; guarded by its lock
+    _Atomic bool resident;        // pages were read from its file since it last forgot them
 };
 
 // The row group that has the row.

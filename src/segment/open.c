@@ -300,8 +300,7 @@ err segment_open(struct os *os, struct os_dir *dir, str name, struct segment_cac
     if (!segment)
         return FAIL(why, ALS_NO_MEMORY, "segment %.*s cannot be opened", STR(name));
     segment->os = os;
-    segment->cache = cache;
-    segment->number = cache_number(cache);
+    cache_enter(cache, segment);
     TRY(map_file(segment, dir, name, why));
     struct als_why cause = {""};
     err code = read_footer(segment, &cause);
@@ -315,6 +314,7 @@ void segment_close(struct segment *segment)
 {
     if (!segment)
         return;
+    cache_leave(segment);
     cache_forget(segment->cache, segment->number);
     if (segment->bytes)
         segment->os->file_unmap(segment->os, segment->bytes, segment->size);

@@ -70,6 +70,7 @@ static err pin_directory(struct segment_reader *reader, struct segment *segment,
     if (!entry)
         return FAIL(why, ALS_NO_MEMORY, "no memory for a page index");
     TRY(directory_read(segment, group, (struct directory *)(void *)entry->memory, why));
+    cache_has_read(segment);
     reader->directory = cache_insert(segment->cache, MOVE(entry));
     return ALS_OK;
 }
@@ -86,6 +87,7 @@ static err pin_page(struct segment_reader *reader, struct segment *segment, size
         if (!entry)
             return FAIL(why, ALS_NO_MEMORY, "no memory for a page of %zu bytes", source.memory);
         TRY(page_decode(&reader->decoder, &source, entry->memory, &entry->page, why));
+        cache_has_read(segment);
         found = cache_insert(segment->cache, MOVE(entry));
     }
     *ret_entry = found;

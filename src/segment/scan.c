@@ -4,6 +4,8 @@
 // and is kept.
 #include "segment/scan.h"
 
+#include "os/os.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -240,6 +242,15 @@ static void fill_block(const struct segment_scan *scan, uint32_t inner, struct s
     block->type_dictionary = types.dictionary;
 }
 
+// Its bytes in the file were read, and are not read again.
+static void leave_group(struct segment_scan *scan, const struct segment_group *group)
+{
+    const struct segment *segment = scan->segment;
+    segment->os->file_forget(segment->os, segment->bytes + group->offset,
+                             group->end - group->offset);
+    scan->entered = false;
+}
+
 static err next_block(struct segment_scan *scan, struct segment_block *block, struct als_why *why)
 {
     const struct segment_group *group = &scan->segment->groups[scan->group];
@@ -259,7 +270,7 @@ static err next_block(struct segment_scan *scan, struct segment_block *block, st
     fill_block(scan, inner, block);
     scan->row += block->count;
     if (end == group->rows)
-        scan->entered = false;
+        leave_group(scan, group);
     return ALS_OK;
 }
 

@@ -52,6 +52,7 @@ struct store {
     struct gate gate;                        // guards the manifest, and making segments_dir
     struct manifest *manifest;               // of whoever is inside the gate
     struct segment_cache *cache, *own_cache; // the one in use; NULL when it is the options'
+    _Atomic uint64_t index_blocks; // of index files, looked at since they were last forgotten
 
     _Atomic als_position position;    // published
     _Atomic uint64_t entities, types; // names with a published event

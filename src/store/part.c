@@ -124,20 +124,18 @@ str part_name(const struct segment_facts *facts, const char *suffix,
 
 // ---- Opening
 
+static struct segment_place place_of(const struct part *part)
+{
+    struct store *store = part->store;
+    return (struct segment_place){store->os, store->segments_dir, store->cache, store->seed};
+}
+
 err part_segment_apart(struct part *part, struct segment_cache *cache, struct segment **ret_segment,
                        struct als_why *why)
 {
-    struct store *store = part->store;
-    char space[SEGMENT_NAME_MAX];
-    str name = part_name(&part->facts, ".parquet", space);
-    AUTO(segment) segment = NULL;
-    TRY(segment_open(store->os, store->segments_dir, name, cache, &segment, why));
-    if (memcmp(segment_facts(segment)->identity, part->facts.identity,
-               sizeof part->facts.identity) != 0)
-        return FAIL(why, ALS_CORRUPT, "segment %.*s is not the one that the manifest names",
-                    STR(name));
-    *ret_segment = MOVE(segment);
-    return ALS_OK;
+    struct segment_place place = place_of(part);
+    place.cache = cache;
+    return named_segment_open(&place, &part->facts, ret_segment, why);
 }
 
 err part_segment(struct part *part, struct segment **ret_segment, struct als_why *why)
@@ -147,40 +145,14 @@ err part_segment(struct part *part, struct segment **ret_segment, struct als_why
     if (!segment) {
         lock_take(&part->open_lock);
         segment = atomic_load(&part->segment);
-        err code = segment ? ALS_OK : part_segment_apart(part, part->store->cache, &segment, why);
+        struct segment_place place = place_of(part);
+        err code = segment ? ALS_OK : named_segment_open(&place, &part->facts, &segment, why);
         atomic_store_explicit(&part->segment, segment, memory_order_release);
         lock_release(&part->open_lock);
         TRY(code);
     }
     *ret_segment = segment;
     return ALS_OK;
-}
-
-static err add_row(void *context, const struct als_event *event, struct als_why *why)
-{
-    return index_builder_add(context, event, why);
-}
-
-// The index grows back from the segment it belongs to.
-static err make_index(struct part *part, str name, struct als_why *why)
-{
-    struct store *store = part->store;
-    char space[SEGMENT_NAME_MAX];
-    uint64_t random;
-    AUTO(index_builder) builder = index_builder_new(store->seed);
-    if (!builder)
-        return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
-    AUTO(segment) segment = NULL; // of its own: whoever opens an index holds the part's lock
-    TRY(part_segment_apart(part, store->cache, &segment, why));
-    TRY(segment_verify(segment, add_row, builder, why));
-    store->os->entropy(store->os, &random, sizeof random);
-    int len = snprintf(space, sizeof space, "%.*s-%016llx.new", (int)(name.len - 4), name.ptr,
-                       (unsigned long long)random);
-    str temporary = {space, (size_t)len};
-    TRY(index_builder_write(builder, store->os, store->segments_dir, temporary,
-                            part->facts.identity, why));
-    TRY(store->os->dir_rename(store->segments_dir, temporary, name, why));
-    return store->os->dir_sync(store->segments_dir, why);
 }
 
 static err open_index(struct part *part, struct index_file **ret_file, struct als_why *why)
@@ -192,9 +164,29 @@ static err open_index(struct part *part, struct index_file **ret_file, struct al
         index_file_open(store->os, store->segments_dir, name, part->facts.identity, ret_file, why);
     if (code != ALS_NOT_FOUND && code != ALS_CORRUPT && code != ALS_FORMAT_TOO_NEW)
         return code;
-    TRY(make_index(part, name, why));
+    struct segment_place place = place_of(part);
+    uint64_t bytes;
+    TRY(index_make_anew(&place, &part->facts, &bytes, why));
     return index_file_open(store->os, store->segments_dir, name, part->facts.identity, ret_file,
                            why);
+}
+
+// The system maps 64 KiB where one block is looked at, so about 16 MiB are resident at most, and
+// the filters.
+enum { INDEX_BLOCKS_RESIDENT = 256 };
+
+static void bound_indexes(struct store *store)
+{
+    uint64_t blocks = atomic_load_explicit(&store->index_blocks, memory_order_relaxed);
+    if (blocks < INDEX_BLOCKS_RESIDENT || atomic_exchange(&store->index_blocks, 0) == 0)
+        return; // or somebody else is at it
+    struct view view = view_pin(store);
+    for (uint32_t i = 0; i < view.parts->count; i++) {
+        struct index_file *file = atomic_load(&view.parts->items[i]->file);
+        if (file)
+            index_file_forget(file);
+    }
+    view_unpin(view);
 }
 
 err part_file(struct part *part, struct index_file **ret_file, struct als_why *why)
@@ -205,10 +197,13 @@ err part_file(struct part *part, struct index_file **ret_file, struct als_why *w
         lock_take(&part->open_lock);
         file = atomic_load(&part->file);
         err code = file ? ALS_OK : open_index(part, &file, why);
+        if (code == ALS_OK)
+            index_file_count(file, &part->store->index_blocks);
         atomic_store_explicit(&part->file, file, memory_order_release);
         lock_release(&part->open_lock);
         TRY(code);
     }
+    bound_indexes(part->store);
     *ret_file = file;
     return ALS_OK;
 }

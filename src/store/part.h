@@ -68,6 +68,21 @@ void part_remove_files(const struct part *part);
 str part_name(const struct segment_facts *facts, const char *suffix,
               char space[static SEGMENT_NAME_MAX]);
 
+// rebuild.c: where the files of segments are, for those who have no part.
+struct segment_place {
+    struct os *os;
+    struct os_dir *dir;
+    struct segment_cache *cache;
+    uint64_t seed; // unpredictable, for hashes while an index is made
+};
+// ALS_CORRUPT when it is not the one that the facts, which are the manifest's, are of.
+err named_segment_open(const struct segment_place *place, const struct segment_facts *facts,
+                       struct segment **ret_segment, struct als_why *why);
+// Reads the segment and puts an index made from it into the place of the old one, if there is one.
+// What fails leaves that as it was.
+err index_make_anew(const struct segment_place *place, const struct segment_facts *facts,
+                    uint64_t *ret_bytes, struct als_why *why);
+
 // An empty list with room for so many parts. NULL: no memory.
 struct parts *parts_new(uint32_t room);
 void parts_add(struct parts *parts, TAKES struct part *part);

@@ -281,12 +281,12 @@ struct store_stat {
 // Numbers that may be a turn old. Any thread.
 struct store_stat store_stat(struct store *store);
 
-// ---- Offline: a store that nobody has open. Nothing is changed.
+// ---- Offline: a store that nobody has open.
 
 enum store_finding {
     STORE_SOUND,
     STORE_TORN,          // a log's end was cut by a crash; opening cuts it off
-    STORE_INDEX_DAMAGED, // the index beside a segment; opening makes it anew
+    STORE_INDEX_DAMAGED, // the index beside a segment; store_rebuild_indexes()
 };
 struct store_verdict {
     enum store_finding finding;
@@ -295,7 +295,8 @@ struct store_verdict {
     uint64_t files, bytes, events;
 };
 typedef err store_each(void *context, const struct als_event *event, struct als_why *why);
-// Reads every byte and gives every event in order; `each` may be NULL, and its error ends it.
+// Reads every byte and gives every event in order, changing nothing; `each` may be NULL, and its
+// error ends it.
 // ALS_CORRUPT: damage, and the verdict may name the file.
 err store_verify(struct os *os, struct os_dir *dir, str tenant, store_each *each, void *context,
                  struct store_verdict *ret_verdict, struct als_why *why);
@@ -331,6 +332,26 @@ err store_copy_view(struct os *os, struct view view, struct os_dir *target,
 err store_copy(struct os *os, struct os_dir *source, struct os_dir *target,
                const struct store_copying *copying, struct store_copied *ret_copied,
                struct als_why *why);
+
+// Makes the index beside every segment anew, from the segment, which is read and checked whole. An
+// index that is there stays until the new one is durable and was found sound. Nothing else is
+// changed. ALS_CORRUPT, ALS_FORMAT_TOO_NEW: the segment `file` cannot be read; the others are done.
+struct store_rebuilt {
+    uint64_t segments, done;      // files
+    uint64_t bytes, bytes_done;   // of segments
+    uint64_t events, index_bytes; // of those that are done
+    char file[128]; // the first that failed, below the store's directory; empty: none is to blame
+};
+// Called before the first segment and behind each; its error ends it.
+typedef err store_rebuilt_each(void *context, const struct store_rebuilt *rebuilt,
+                               struct als_why *why);
+struct store_rebuild_watch {
+    store_rebuilt_each *each;
+    void *context;
+};
+err store_rebuild_indexes(struct os *os, struct os_dir *dir, str tenant,
+                          const struct store_rebuild_watch *watch,
+                          struct store_rebuilt *ret_rebuilt, struct als_why *why);
 
 // ---- Hearing of new positions
 

@@ -27,6 +27,7 @@
 #define AHEAD_STEP MIB(1)
 #define AHEAD_GROUP_MAX KIB(64)
 enum { ZEROS = 16384 };
+#define FORGET_EVERY MIB(2)
 static const uint8_t zeros[ZEROS];
 
 err wal_fail(struct wal *wal, const struct als_why *cause, struct als_why *why)
@@ -200,6 +201,18 @@ static uint64_t group_bytes(const struct wal *wal, const struct wal_draft *draft
     return bytes;
 }
 
+// What was read of the log (to seal it, to compare a name, by a query) stays resident until the
+// files are forgotten: 64 MiB a file, and many files when sealing lags. What is wanted again comes
+// back for half a microsecond a page.
+void wal_forget(struct wal *wal)
+{
+    wal->unforgotten = 0;
+    for (size_t i = 0; i < wal->files.count; i++) {
+        const struct wal_file *file = &wal->files.items[i];
+        wal->os->file_forget(wal->os, file->bytes, file->size);
+    }
+}
+
 err wal_append(struct wal *wal, uint64_t expect_last, const struct wal_draft *drafts, size_t count,
                bool sync, const uint8_t **ret_bodies, struct als_why *why)
 {
@@ -224,6 +237,9 @@ err wal_append(struct wal *wal, uint64_t expect_last, const struct wal_draft *dr
         ret_bodies[i] = file->bytes + at + WAL_FRAME_BYTES;
         at += wal_frame_span(WAL_FRAME_BYTES + drafts[i].body.len);
     }
+    wal->unforgotten += group.bytes;
+    if (wal->unforgotten >= FORGET_EVERY)
+        wal_forget(wal);
     return ALS_OK;
 }
 

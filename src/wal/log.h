@@ -17,6 +17,7 @@ struct wal {
     struct wal_files files;
     struct os_file *active; // the last file, for writing; NULL in a log without files
     uint64_t written;       // blocks of the active file up to here have been written before
+    uint64_t unforgotten;   // bytes appended since the files were last forgotten
 
     struct wal_link last;    // what the next frame continues
     struct wal_link durable; // up to here it is durable
@@ -51,6 +52,8 @@ err wal_file_shorten(struct wal *wal, size_t index, struct als_why *why);
 // Unlinks a file and makes that durable.
 err wal_file_remove(struct wal *wal, size_t index, struct als_why *why);
 
+// Lets go of the pages that are resident; they come back when they are read.
+void wal_forget(struct wal *wal);
 // A sync that fails is never tried again: ALS_STORAGE_FAILED for good.
 err wal_sync_active(struct wal *wal, struct als_why *why);
 // Remembers that the log takes no more, and says so.

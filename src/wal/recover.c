@@ -178,6 +178,7 @@ err wal_open(struct os *os, struct os_dir *dir, struct wal_options options, wal_
     TRY(code);
     wal->salt = wal_salt(wal->header.log);
     TRY(wal_files_each(&wal->files, each, context, why));
+    wal_forget(wal);
 
     wal->ready = true;
     *ret_report = report;

@@ -115,6 +115,7 @@ TEST(missing_arguments_are_invalid_input)
     CHECK_ERR(ALS_INVALID_INPUT, als_when(als, als_text(NULL), 1, 1, NULL, NULL, NULL));
     CHECK_ERR(ALS_INVALID_INPUT, als_verify(NULL, NULL, NULL, NULL));
     CHECK_ERR(ALS_INVALID_INPUT, als_dump(NULL, S("default"), NULL, NULL, NULL));
+    CHECK_ERR(ALS_INVALID_INPUT, als_rebuild_index(NULL, als_text(NULL), NULL, NULL, NULL));
     CHECK(!other && !cursor && !ret_state && !ret_names && !follower);
 }
 

@@ -34,9 +34,9 @@ class Server:
         self.process = None
         self.start()
 
-    def start(self):
+    def start(self, *options):
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--data-dir", self.directory, "--listen", self.address],
+            [PROGRAM, "serve", "--data-dir", self.directory, "--listen", self.address, *options],
             stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
             found = re.search(r'msg="listening" address=(\S+)', line)
@@ -318,6 +318,80 @@ def test_verify_says_no_to_damage_and_names_the_place(server):
     server.start()
 
 
+def sealed_files(server, suffix):
+    folder = os.path.join(server.directory, "tenants", "default", "segments")
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder)
+                  if name.endswith(suffix)) if os.path.isdir(folder) else []
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def flip(path, offset):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+
+
+def seal_the_slice(server):
+    """Leaves the server stopped and its events in at least three sealed files."""
+    server.stop()
+    server.start("--seal-bytes", "4k")
+    run(server, "append", "--batch", "10", SLICE)
+    deadline = time.monotonic() + 60
+    while len(sealed_files(server, ".idx")) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    server.stop()
+    check(len(sealed_files(server, ".idx")) >= 3, "nothing was sealed")
+
+
+def test_indexes_are_made_anew_as_they_were(server):
+    busy = run(None, "rebuild-index", "--data-dir", server.directory)
+    equal(1, busy.code)
+    check("stop it first" in busy.err, busy.err)
+    seal_the_slice(server)
+    paths = sealed_files(server, ".idx")
+    before = [content(path) for path in paths]
+    flip(paths[0], len(before[0]) // 2)
+    os.unlink(paths[1])
+    names = "segments/" + os.path.basename(paths[0])
+    verified = run(None, "verify", "--data-dir", server.directory)
+    equal(0, verified.code)
+    check(names in verified.out and "damaged index" in verified.out, verified.out)
+    done = run(None, "rebuild-index", "--data-dir", server.directory)
+    equal(0, done.code)
+    check("All made anew: %d indexes" % len(paths) in done.out, done.out)
+    equal(before, [content(path) for path in paths])
+    equal(paths, sealed_files(server, ".idx"))
+    server.start()
+
+
+def test_an_index_is_not_made_from_a_damaged_file(server):
+    seal_the_slice(server)
+    indexes, segments = sealed_files(server, ".idx"), sealed_files(server, ".parquet")
+    before = [content(path) for path in indexes]
+    os.unlink(indexes[-1])
+    flip(segments[0], os.path.getsize(segments[0]) // 2)
+    words = ("rebuild-index", "--data-dir", server.directory)
+    failed = run(None, *words, "--json")
+    equal(1, failed.code)
+    tenant = failed.lines[0]
+    equal((False, len(indexes), len(indexes) - 1), (tenant["rebuilt"], tenant["files"],
+                                                    tenant["files_done"]))
+    check(segments[0].endswith(tenant["file"]), tenant)
+    equal(before, [content(path) for path in indexes])  # the last one is back, the first as it was
+    check("FAILED" in run(None, *words).out)
+    flip(segments[0], os.path.getsize(segments[0]) // 2)
+    equal(0, run(None, *words, "--tenant", "default").code)
+    equal(1, run(None, *words, "--tenant", "nobody").code)
+    equal([], sealed_files(server, ".new"))
+    server.start()
+
+
 def test_compact_says_what_it_merged(server):
     equal(0, run(server, "compact").lines[0]["files_compacted"])
     check("There is nothing to merge." in on_terminal(server, "compact"))
@@ -392,9 +466,9 @@ def test_wrong_words_are_2_and_no_server_is_1(server):
 def test_every_verb_teaches(server):
     overview = run(server, "--help")
     equal(0, overview.code)
-    verbs = re.findall(r"^  (\w+) +\S", overview.out, re.M)
+    verbs = re.findall(r"^  ([\w-]+) +\S", overview.out.split("Begin with")[0], re.M)
     check({"serve", "append", "query", "state", "tail", "stats", "verify", "dump"} <= set(verbs))
-    for verb in ("append", "query", "state", "tail", "stats", "verify", "dump"):
+    for verb in ("append", "query", "state", "tail", "stats", "verify", "rebuild-index", "dump"):
         text = run(server, verb, "--help")
         equal((verb, 0), (verb, text.code))
         check("Examples:" in text.out and "Exit codes" in text.out, text.out)
@@ -407,7 +481,7 @@ def test_the_man_page_knows_every_verb_and_flag(server):
     with open(os.path.join(ROOT, "docs", "man", "allsource.1.scd")) as file:
         page = file.read()
     verbs = run(server, "--help").out.split("Begin with")[0]
-    for verb in re.findall(r"^  (\w+) +\S", verbs, re.M):
+    for verb in re.findall(r"^  ([\w-]+) +\S", verbs, re.M):
         check("*%s*" % verb in page, verb)
         if verb in ("serve", "help", "version"):
             continue

@@ -245,3 +245,38 @@ TEST(a_damaged_tenant_fails_alone)
     als_close(MOVE(als));
     CHECK_EQUAL(before, hash_of(directory, NULL));
 }
+
+// ---- Indexes; what they become is tests/api/cli.py's business, and what a crash leaves
+// tests/sim's.
+
+struct told {
+    int calls, ended, stop_at;
+};
+
+static bool count_told(void *context, const struct als_rebuilding *rebuilding)
+{
+    struct told *told = context;
+    told->calls++;
+    told->ended += rebuilding->ended;
+    CHECK_EQUAL(ALS_OK, rebuilding->code);
+    CHECK_EQUAL(rebuilding->files, rebuilding->ended ? rebuilding->files_done : rebuilding->files);
+    return told->calls != told->stop_at;
+}
+
+TEST(making_indexes_anew_tells_the_end_of_each_tenant_and_ends_when_told_to)
+{
+    const char *directory = test_directory();
+    make_store(directory);
+    struct told all = {0}, first = {.stop_at = 1}, one = {0};
+    CHECK_OK(als_rebuild_index(directory, als_text(NULL), count_told, &all, NULL));
+    CHECK(all.ended == 2 && all.calls >= 2);
+    CHECK_OK(als_rebuild_index(directory, als_text(NULL), count_told, &first, NULL));
+    CHECK_EQUAL(1, first.calls);
+    CHECK_OK(als_rebuild_index(directory, S("acme"), count_told, &one, NULL));
+    CHECK_EQUAL(1, one.ended);
+    CHECK_ERR(ALS_TENANT_NOT_FOUND,
+              als_rebuild_index(directory, S("nobody"), count_told, &one, NULL));
+    AUTO(als) als = NULL;
+    CHECK_OK(als_open(directory, NULL, &als, NULL));
+    CHECK_ERR(ALS_LOCKED, als_rebuild_index(directory, S("acme"), count_told, &one, NULL));
+}

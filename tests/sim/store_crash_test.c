@@ -404,6 +404,24 @@ static err seal(struct work *work, struct als_why *why)
     return code;
 }
 
+// Indexes are made anew while nobody has the store open. A fault of the disk may keep them from it.
+static err rebuild(struct work *work, struct als_why *why)
+{
+    struct os *os = sim_os(work->sim);
+    struct os_dir *dir = NULL;
+    struct store_rebuilt rebuilt = {.segments = 0};
+    struct als_why reason = {""};
+    err code = os->dir_open(os, NULL, S("data"), true, &dir, &reason);
+    if (code == ALS_OK) {
+        code = store_rebuild_indexes(os, dir, S("default"), NULL, &rebuilt, &reason);
+        os->dir_close(dir);
+    }
+    if (code == ALS_CORRUPT || (code == ALS_OK && rebuilt.done != rebuilt.segments))
+        return FAIL(why, ALS_INTERNAL, "%u of %u indexes were made anew: %.100s",
+                    (unsigned)rebuilt.done, (unsigned)rebuilt.segments, reason.text);
+    return ALS_OK;
+}
+
 // So are neighbouring segments one.
 static err compact(struct work *work, struct als_why *why)
 {
@@ -425,6 +443,8 @@ static err reopen(struct work *work, struct als_why *why)
 {
     struct model *model = work->model;
     opened_close(&work->opened);
+    if (rand_below(&work->rand, 4) == 0)
+        TRY(rebuild(work, why));
     bool faulty = sim_fault_pending(work->sim);
     err code = model_open(model, work->sim, &work->opened, why);
     if (code != ALS_OK && code != ALS_INTERNAL && code != ALS_CORRUPT && faulty &&

@@ -382,6 +382,12 @@ static void sim_file_unmap(struct os *os, const uint8_t *bytes, uint64_t size)
     assert(!bytes); // else it was never mapped
 }
 
+// The simulated memory holds the disk itself.
+static void sim_file_forget(struct os *os, const uint8_t *bytes, uint64_t size)
+{
+    (void)os, (void)bytes, (void)size;
+}
+
 // ---- Clock and entropy.
 
 static int64_t sim_now_us(struct os *os)
@@ -438,6 +444,7 @@ struct sim *sim_blank(uint64_t seed)
         .file_sync = sim_file_sync,
         .file_map = sim_file_map,
         .file_unmap = sim_file_unmap,
+        .file_forget = sim_file_forget,
         .now_us = sim_now_us,
         .monotonic_ns = sim_monotonic_ns,
         .entropy = sim_entropy,
