@@ -225,10 +225,18 @@ struct cache_entry *cache_pin(struct segment_cache *cache, struct cache_key key)
     return entry;
 }
 
+// Four sizes for each power of two, so that what is evicted is exactly the room for what comes:
+// with sizes of all kinds, the allocator held twice the bytes that are in use.
+static size_t size_class(size_t bytes)
+{
+    size_t step = (size_t)1 << (63 - __builtin_clzll(bytes) - 2);
+    return (bytes + step - 1) / step * step;
+}
+
 struct cache_entry *cache_entry_new(struct cache_key key, size_t memory)
 {
-    size_t bytes = (sizeof(struct cache_entry) + memory + 63) / 64 * 64;
-    struct cache_entry *entry = aligned_alloc(64, bytes);
+    size_t bytes = size_class(sizeof(struct cache_entry) + memory);
+    struct cache_entry *entry = malloc(bytes);
     if (!entry)
         return NULL;
     *entry = (struct cache_entry){.key = key, .hash = key_hash(key), .bytes = bytes};

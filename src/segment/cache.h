@@ -5,6 +5,8 @@
 
 #include "segment/inside.h"
 
+#include <stddef.h>
+
 struct cache_key {
     uint64_t segment; // segment->number
     uint32_t group, column, page;
@@ -17,8 +19,8 @@ struct cache_entry {
     uint32_t pins;            // guarded by the shard's lock, as all below
     struct cache_entry *next; // in its slot
     struct cache_entry *newer, *older;
-    struct page page;              // decoded into `memory`
-    _Alignas(64) uint8_t memory[]; // or a directory
+    struct page page;                       // decoded into `memory`
+    _Alignas(max_align_t) uint8_t memory[]; // or a directory
 };
 
 // A segment that is opened gets a number, and is known until it is closed.
