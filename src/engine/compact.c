@@ -157,6 +157,7 @@ static bool merge_once(struct merge *merge, enum als_strategy strategy, struct a
                                  .bytes_after = compacted.bytes_after,
                                  .events = compacted.events,
                                  .duration_ns = als->os->monotonic_ns(als->os) - merge->start_ns};
+    give_memory_back(als);
     count(tenant, *ret_code, &once);
     add(sum, &once);
     if (once.merges && als->options.compacted)

@@ -135,6 +135,7 @@ struct als {
     bool ticker_started;
 
     struct keeper keepers[KEEPERS];
+    _Atomic uint64_t given_back_ns;
     struct due_memory *due;    // of KEEPER_SHORT
     uint32_t compact_requests; // that wait; guarded by the lock of KEEPER_LONG
 
@@ -221,6 +222,10 @@ void snapshots_end(struct tenant *tenant);
 // A turn of the keeper: saves the folds that are due, cleans one file. Returns whether there is
 // more to do.
 bool snapshots_turn(struct tenant *tenant);
+
+// keeper.c: what was freed, an index or what a file was made with, goes back to the system; the
+// allocator would keep it for those who need other sizes. Now and then only.
+void give_memory_back(struct als *als);
 
 // seal.c: a turn of the keeper, which makes one segment of what the log has closed.
 bool seal_turn(struct tenant *tenant);

@@ -31,6 +31,8 @@ bool seal_turn(struct tenant *tenant)
         return false;
     err code = seal(tenant, &sealed);
     stall_over(tenant);
+    if (sealed)
+        give_memory_back(als);
     if (code != ALS_OK || !sealed)
         return false;
     settle_soon(tenant);
