@@ -53,6 +53,7 @@ static err make_file(struct os *os, const uint8_t *bytes, const struct file_head
     file->header = *header;
     file->layout = layout;
     file->seed = file_seed(header->identity);
+    os->file_hint(os, bytes, layout.end, OS_HINT_RANDOM);
     *ret_file = file;
     return ALS_OK;
 }

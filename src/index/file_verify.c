@@ -3,6 +3,7 @@
 // so. Names ascend, their texts and rows follow each other without a gap, each row belongs to one
 // name of each kind, and each name and row is found by way of its cell.
 #include "index/file.h"
+#include "os/os.h"
 
 #include <stdlib.h>
 
@@ -138,6 +139,7 @@ err index_file_verify(struct index_file *file, struct als_why *why)
     for (uint64_t block = 0; block < file->layout.blocks; block++) // anew: memory forgets
         atomic_fetch_and_explicit(&file->checked[block / 64], ~((uint64_t)1 << (block % 64)),
                                   memory_order_relaxed);
+    file->os->file_hint(file->os, file->bytes, file->layout.end, OS_HINT_SOON);
     TRY(file_check_blocks(file, 0, end, why));
     struct met met = {.bits = malloc((file->header.rows / 64 + 1) * sizeof *met.bits)};
     if (!met.bits)

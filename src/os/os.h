@@ -35,6 +35,11 @@ struct os_entry {
 // Returns false to end the listing early.
 typedef bool os_each_entry(void *context, const struct os_entry *entry);
 
+enum os_hint {
+    OS_HINT_RANDOM, // here and there: the system reads what is touched and nothing around it
+    OS_HINT_SOON,   // whole, at once: the system begins to read it
+};
+
 struct os {
     // Directories. The parent of a directory that is made is synced before the call returns.
     // A NULL parent means `name` is a path of the host's (POSIX form) or of the world's root.
@@ -80,6 +85,8 @@ struct os {
     // Lets go of the memory that holds pages of a mapping, or of a part of one (the pages that lie
     // in it whole): they come back when they are read. Any thread, whoever is reading.
     void (*file_forget)(struct os *os, const uint8_t *bytes, uint64_t size);
+    // How a mapping, or a part of one, is going to be read. Any thread.
+    void (*file_hint)(struct os *os, const uint8_t *bytes, uint64_t size, enum os_hint hint);
 
     int64_t (*now_us)(struct os *os);        // wall clock, UTC microseconds since 1970; may jump
     uint64_t (*monotonic_ns)(struct os *os); // never goes back

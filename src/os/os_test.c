@@ -159,6 +159,8 @@ TEST(a_mapping_that_was_forgotten_reads_as_before_and_so_does_its_surrounding)
     for (uint64_t start = 0; start < sizeof content; start += 1000)
         for (uint64_t end = start; end <= sizeof content; end += 3001) {
             os->file_forget(os, bytes + start, end - start);
+            os->file_hint(os, bytes + start, end - start,
+                          start % 2 ? OS_HINT_SOON : OS_HINT_RANDOM);
             CHECK(memcmp(bytes, content, sizeof content) == 0);
         }
     os->file_unmap(os, bytes, sizeof content);

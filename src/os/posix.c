@@ -98,7 +98,7 @@ static err no_file_sync(struct os_file *file, struct als_why *why)
         .file_write = posix_file_write, .file_truncate = posix_file_truncate,                      \
         .file_allocate = posix_file_allocate, .file_sync = (sync_of_files),                        \
         .file_map = posix_file_map, .file_unmap = posix_file_unmap,                                \
-        .file_forget = posix_file_forget, .now_us = posix_now_us,                                  \
+        .file_forget = posix_file_forget, .file_hint = posix_file_hint, .now_us = posix_now_us,    \
         .monotonic_ns = posix_monotonic_ns, .entropy = posix_entropy,                              \
     }
 

@@ -51,3 +51,4 @@ err posix_file_map(struct os_file *file, uint64_t size, const uint8_t **ret_byte
                    struct als_why *why);
 void posix_file_unmap(struct os *os, const uint8_t *bytes, uint64_t size);
 void posix_file_forget(struct os *os, const uint8_t *bytes, uint64_t size);
+void posix_file_hint(struct os *os, const uint8_t *bytes, uint64_t size, enum os_hint hint);

@@ -188,3 +188,12 @@ void posix_file_forget(struct os *os, const uint8_t *bytes, uint64_t size)
     if (first < end)
         (void)madvise((void *)first, end - first, MADV_DONTNEED); // a hint: what stays, stays
 }
+
+void posix_file_hint(struct os *os, const uint8_t *bytes, uint64_t size, enum os_hint hint)
+{
+    (void)os;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)bytes;
+    uintptr_t first = start / page * page;
+    (void)madvise((void *)first, start + size - first,
+                  hint == OS_HINT_SOON ? MADV_WILLNEED : MADV_RANDOM);
+}

@@ -101,6 +101,10 @@ struct decoder {
 bool decoder_init(struct decoder *decoder); // false: no memory
 void decoder_deinit(struct decoder *decoder);
 
+// These bytes of the file, or this page, are about to be read, which the file as a whole is not.
+void expect_bytes(const struct segment *segment, uint64_t offset, uint64_t bytes);
+void expect_page(const struct segment *segment, uint32_t group, size_t column,
+                 const struct directory *directory, uint32_t page);
 // Finds page `page` of the column, or its dictionary, and checks header and checksum.
 err page_find(const struct segment *segment, uint32_t group, size_t column,
               const struct directory *directory, uint32_t page, struct page_source *ret_source,

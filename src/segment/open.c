@@ -278,6 +278,8 @@ static err map_file(struct segment *segment, struct os_dir *dir, str name, struc
     if (code == ALS_OK)
         code = os->file_map(file, segment->size, &segment->bytes, why);
     os->file_close(file);
+    if (code == ALS_OK)
+        os->file_hint(os, segment->bytes, segment->size, OS_HINT_RANDOM);
     return code;
 }
 

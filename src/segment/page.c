@@ -6,6 +6,7 @@
 // checked before it is used: the seal says that nothing has changed, not who has made the file.
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "os/os.h"
 #include "segment/crc.h"
 #include "segment/inside.h"
 
@@ -71,11 +72,29 @@ static bool read_places(const struct segment *segment, const struct segment_grou
     return offset == chunk->offset + chunk->bytes;
 }
 
+void expect_bytes(const struct segment *segment, uint64_t offset, uint64_t bytes)
+{
+    segment->os->file_hint(segment->os, segment->bytes + offset, bytes, OS_HINT_SOON);
+}
+
+void expect_page(const struct segment *segment, uint32_t group, size_t column,
+                 const struct directory *directory, uint32_t page)
+{
+    const struct segment_chunk *chunk = &segment->groups[group].chunks[column];
+    if (page == PAGE_DICTIONARY) {
+        expect_bytes(segment, chunk->offset, chunk->dictionary_bytes);
+        return;
+    }
+    const struct parquet_place *place = &directory->places[directory->starts[column] + page];
+    expect_bytes(segment, place->offset, place->bytes);
+}
+
 err directory_read(const struct segment *segment, uint32_t group_number,
                    struct directory *ret_directory, struct als_why *why)
 {
     const struct segment_group *group = &segment->groups[group_number];
     uint64_t begin = group->chunks[0].index_offset;
+    expect_bytes(segment, begin, group->end - begin);
     if (hash_bytes(segment->bytes + begin, group->end - begin, 0) != group->index_check)
         return FAIL(why, ALS_CORRUPT, "the page index of row group %u is damaged", group_number);
     uint32_t total = 0;

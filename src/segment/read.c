@@ -82,6 +82,7 @@ static err pin_page(struct segment_reader *reader, struct segment *segment, size
     struct cache_entry *found = cache_pin(segment->cache, key);
     if (!found) {
         struct page_source source;
+        expect_page(segment, reader->group, column, directory_of(reader), page);
         TRY(page_find(segment, reader->group, column, directory_of(reader), page, &source, why));
         AUTO(cache_entry) entry = cache_entry_new(key, source.memory);
         if (!entry)

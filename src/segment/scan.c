@@ -171,6 +171,8 @@ static err enter_group(struct segment_scan *scan, struct als_why *why)
     TRY(directory_read(scan->segment, scan->group, room, why));
     for (size_t i = 0; i < COLUMNS; i++) {
         scan->scan_columns[i].begin = scan->scan_columns[i].end = 0;
+        if (wants(scan, i))
+            expect_bytes(scan->segment, group->chunks[i].offset, group->chunks[i].bytes);
         if (wants(scan, i) && chunk_has_dictionary(&group->chunks[i]))
             TRY(load_dictionary(scan, i, why));
     }

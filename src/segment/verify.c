@@ -200,6 +200,7 @@ static err check_ranges(const struct verifier *verifier, struct als_why *why)
 static err check_group(struct verifier *verifier, struct als_why *why)
 {
     const struct segment_group *group = &verifier->segment->groups[verifier->next++];
+    expect_bytes(verifier->segment, group->offset, group->end - group->offset);
     TRY(check_bytes(verifier, why));
     if (!parquet_take_group(&verifier->groups, verifier->group))
         return wrong(verifier, "it cannot be found in the footer", why);

@@ -388,6 +388,11 @@ static void sim_file_forget(struct os *os, const uint8_t *bytes, uint64_t size)
     (void)os, (void)bytes, (void)size;
 }
 
+static void sim_file_hint(struct os *os, const uint8_t *bytes, uint64_t size, enum os_hint hint)
+{
+    (void)os, (void)bytes, (void)size, (void)hint;
+}
+
 // ---- Clock and entropy.
 
 static int64_t sim_now_us(struct os *os)
@@ -445,6 +450,7 @@ struct sim *sim_blank(uint64_t seed)
         .file_map = sim_file_map,
         .file_unmap = sim_file_unmap,
         .file_forget = sim_file_forget,
+        .file_hint = sim_file_hint,
         .now_us = sim_now_us,
         .monotonic_ns = sim_monotonic_ns,
         .entropy = sim_entropy,
