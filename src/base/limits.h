@@ -110,6 +110,7 @@ enum {
 #define CACHE_BYTES_DEFAULT MIB(128)      // pages of sealed files, of all tenants together (option)
 #define TAIL_INDEX_BYTES_DEFAULT MIB(128) // index of what is not sealed, of a tenant (option)
 #define TAIL_INDEX_BYTES_MIN MIB(1)
+#define RETAIN_TYPES_BYTES_MAX MIB(64) // names of types that rules of retention are for
 #define STORE_CACHE_BYTES MIB(4)       // pages of segments, for a store that is given no cache
 #define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
