@@ -42,7 +42,8 @@ struct retaining {
     struct view view;
     uint32_t at;        // the part that is looked at
     als_position below; // what lies from here on was looked at
-    uint64_t units, units_total, bytes_told, bytes_total;
+    uint64_t units, units_total;                // of the file that is being looked at
+    uint64_t bytes_done, bytes_told, bytes_total; // of all before it; and of it
     err failed; // in the middle of a making
     struct als_why *why;
 };
@@ -345,11 +346,12 @@ static bool paced(void *context)
     const struct store_retention *how = retaining->how;
     if (retaining->failed != ALS_OK)
         return false;
-    uint64_t done = retaining->bytes_total * ++retaining->units / retaining->units_total;
+    uint64_t part = retaining->bytes_total * ++retaining->units / retaining->units_total;
+    uint64_t done = retaining->bytes_done + part;
     if (!how->paced || done - retaining->bytes_told < PACE_BYTES)
         return true;
     retaining->bytes_told = done;
-    return how->paced(how->context, done, retaining->bytes_total);
+    return how->paced(how->context, done, retaining->bytes_done + retaining->bytes_total);
 }
 
 static err rows_before(struct part *part, const struct index_rows *rows, als_position floor,
@@ -477,7 +479,8 @@ static err retain_part(struct retaining *retaining, struct part *part,
     if (!is_worth_it(retaining, part, before) || (part->looked && looked))
         return ALS_OK;
     // Its rows are counted, read, and read again, with as many bytes written.
-    retaining->units = retaining->bytes_told = 0;
+    retaining->bytes_done += retaining->bytes_total;
+    retaining->units = 0;
     retaining->units_total = 3 * part->facts.rows;
     retaining->bytes_total = 4 * part->facts.bytes;
     TRY(count_going(retaining, part, &going, why));

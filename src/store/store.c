@@ -323,6 +323,11 @@ bool store_has_failed(const struct store *store)
     return atomic_load(&store->failed);
 }
 
+bool store_is_thinned(const struct store *store)
+{
+    return atomic_load(&store->removed) > 0;
+}
+
 als_position store_position(const struct store *store)
 {
     return atomic_load_explicit(&store->position, memory_order_acquire);

@@ -204,7 +204,8 @@ struct store_retention {
     const struct store_rule *rules;
     size_t rule_count;
     bool all; // false: a file is made anew only when it loses at least a quarter of its events
-    // As for compaction, for each file. NULL: not.
+    // Told now and then how many bytes were read and written, and are to be with the file under way.
+    // It may wait; false gives up. NULL: not.
     bool (*paced)(void *context, uint64_t done, uint64_t total);
     void *context;
 };
@@ -234,6 +235,11 @@ void view_unpin(struct view view);
 
 // The entity's version in the view, 0 when it has no event there.
 err view_version(struct view view, str entity, als_version *ret_version, struct als_why *why);
+// How many of its events up to a position are there: as many as versions, unless retention took
+// some out.
+err view_count(struct view view, str entity, als_position up_to, uint64_t *ret_count,
+               struct als_why *why);
+bool store_is_thinned(const struct store *store); // retention has taken something out. Any thread
 
 als_position store_position(const struct store *store); // published
 
