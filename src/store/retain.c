@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Retention: what a rule does not keep any more is taken out of the sealed files.
 //
-// 1. Each type that a rule is for gets a floor, a position: its events before it may go. Events are
+// 1. Each type that a rule is for gets a horizon, a position: its events before it may go. Events are
 //    recorded in the order of positions, so age, count and bytes all come to that.
-// 2. Files are looked at from the newest to the oldest. How many rows lie before their floors is
+// 2. Files are looked at from the newest to the oldest. How many rows lie before their horizons is
 //    known from the index. When it is worth it they are counted exactly.
 // 3. A file that keeps some of its rows is made anew without the others, as sealing makes one
 //    (make.c), and takes the old one's place. One that keeps none goes, and the numbers that
@@ -26,7 +26,7 @@ enum { PAGE = 128, SHARE = 4, LOOK_AGAIN = 16, PACE_BYTES = 256 << 10 };
 struct limit { // of one type; in bytewise order of names
     str type;
     const struct store_rule *rule;
-    als_position floor;  // its events before this may go
+    als_position horizon;  // its events before this may go
     als_position newest; // its newest sealed event, which stays
 };
 
@@ -117,7 +117,7 @@ static const struct limit *limit_of(const struct retaining *retaining, str type)
     return NULL;
 }
 
-// ---- Floors
+// ---- Horizons
 
 static uint32_t sealed_count(struct view view)
 {
@@ -156,20 +156,20 @@ static err find_moment(struct retaining *retaining, struct part *part, int64_t u
     return ALS_OK;
 }
 
-static err floor_of_age(struct retaining *retaining, int64_t us, als_position *ret_floor,
+static err horizon_of_age(struct retaining *retaining, int64_t us, als_position *ret_horizon,
                         struct als_why *why)
 {
     struct view view = retaining->view;
     uint32_t count = sealed_count(view);
-    *ret_floor = view_sealed(view) + 1;
+    *ret_horizon = view_sealed(view) + 1;
     for (uint32_t i = 0; i < count; i++) {
         struct part *part = view.parts->items[i];
         if (part->facts.recorded_last_us < us || atomic_load(&part->unfit))
             continue;
-        *ret_floor = part->facts.first;
+        *ret_horizon = part->facts.first;
         return part->facts.recorded_first_us >= us
                    ? ALS_OK
-                   : find_moment(retaining, part, us, ret_floor, why);
+                   : find_moment(retaining, part, us, ret_horizon, why);
     }
     return ALS_OK;
 }
@@ -214,7 +214,7 @@ static bool is_within(const struct store_rule *rule, struct tally tally)
            (rule->bytes_max == 0 || tally.bytes <= rule->bytes_max);
 }
 
-// Walks the type's events down from `up_to` to what lies behind `after`. Sets the floor behind the
+// Walks the type's events down from `up_to` to what lies behind `after`. Sets the horizon behind the
 // first that is too much.
 static err walk_down(struct retaining *retaining, struct limit *limit, struct cursor_bounds bounds,
                      struct tally *tally, struct als_why *why)
@@ -230,7 +230,7 @@ static err walk_down(struct retaining *retaining, struct limit *limit, struct cu
         tally->bytes += event.payload.len + event.metadata.len;
         if (is_within(limit->rule, *tally))
             continue;
-        limit->floor = event.position + 1 > limit->floor ? event.position + 1 : limit->floor;
+        limit->horizon = event.position + 1 > limit->horizon ? event.position + 1 : limit->horizon;
         return ALS_OK;
     }
 }
@@ -263,13 +263,13 @@ static err add_part(struct retaining *retaining, struct limit *limit, struct par
     return ALS_OK;
 }
 
-static err find_floor(struct retaining *retaining, struct limit *limit, struct als_why *why)
+static err find_horizon(struct retaining *retaining, struct limit *limit, struct als_why *why)
 {
     struct view view = retaining->view;
     const struct store_rule *rule = limit->rule;
     struct tally tally = {0};
     if (rule->before_us != STORE_ANY_AGE)
-        TRY(floor_of_age(retaining, rule->before_us, &limit->floor, why));
+        TRY(horizon_of_age(retaining, rule->before_us, &limit->horizon, why));
     struct cursor_bounds tail = {.after = view_sealed(view), .up_to = view.position};
     if (rule->count_max || rule->bytes_max)
         TRY(walk_down(retaining, limit, tail, &tally, why));
@@ -290,7 +290,7 @@ static err find_limits(struct retaining *retaining, struct als_why *why)
 {
     TRY(list_limits(retaining, why));
     for (size_t i = 0; i < retaining->limit_count; i++)
-        TRY(find_floor(retaining, &retaining->limits[i], why));
+        TRY(find_horizon(retaining, &retaining->limits[i], why));
     return ALS_OK;
 }
 
@@ -332,7 +332,7 @@ static bool keeps(void *context, const struct als_event *event)
     struct retaining *retaining = context;
     const struct limit *limit = limit_of(retaining, event->type);
     bool newest = true;
-    if (!limit || event->position >= limit->floor || event->position == limit->newest)
+    if (!limit || event->position >= limit->horizon || event->position == limit->newest)
         return true;
     err code = is_newest(retaining, event, &newest, retaining->why);
     if (code != ALS_OK)
@@ -354,20 +354,20 @@ static bool paced(void *context)
     return how->paced(how->context, done, retaining->bytes_done + retaining->bytes_total);
 }
 
-static err rows_before(struct part *part, const struct index_rows *rows, als_position floor,
+static err rows_before(struct part *part, const struct index_rows *rows, als_position horizon,
                        uint32_t *ret_count, struct als_why *why)
 {
     struct segment *segment;
     uint32_t row;
-    *ret_count = rows->last < floor ? rows->count : 0;
-    if (rows->last < floor || floor <= part->facts.first)
+    *ret_count = rows->last < horizon ? rows->count : 0;
+    if (rows->last < horizon || horizon <= part->facts.first)
         return ALS_OK;
     TRY(part_segment(part, &segment, why));
-    TRY(segment_row_of(segment, floor, &row, why));
+    TRY(segment_row_of(segment, horizon, &row, why));
     return row == 0 ? ALS_OK : index_rows_to(rows, row - 1, ret_count, why);
 }
 
-// How many rows lie before their floors: no fewer than those that go.
+// How many rows lie before their horizons: no fewer than those that go.
 static err count_before(struct retaining *retaining, struct part *part, uint64_t *ret_count,
                         struct als_why *why)
 {
@@ -381,7 +381,7 @@ static err count_before(struct retaining *retaining, struct part *part, uint64_t
         TRY(index_file_name(file, INDEX_TYPE, i, &rows, why));
         const struct limit *limit = limit_of(retaining, rows.name);
         if (limit)
-            TRY(rows_before(part, &rows, limit->floor, &count, why));
+            TRY(rows_before(part, &rows, limit->horizon, &count, why));
         *ret_count += count;
     }
     return ALS_OK;
