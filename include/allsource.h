@@ -519,8 +519,8 @@ ALS_API enum als_err als_retention_set(struct als *als, als_str tenant, als_str 
 typedef void als_retain_done(void *context, enum als_err code, const struct als_retained *retained,
                              const struct als_why *why);
 // Removes all that no rule keeps, as fast as it goes, and then calls `done` once, as als_compact()
-// does; als_compact_end() ends it, too. By itself the engine makes a file anew only when it loses at
-// least a quarter of its events.
+// does; als_compact_end() ends it, too. By itself the engine makes a file anew only when it loses
+// at least a quarter of its events.
 ALS_API enum als_err als_retain(struct als *als, als_str tenant, als_retain_done *done,
                                 void *context, struct als_why *why);
 

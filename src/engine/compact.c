@@ -94,7 +94,7 @@ static bool paced(void *context, uint64_t done, uint64_t total)
     merge->tenant->compaction.seen.bytes_done = done;
     merge->tenant->compaction.seen.bytes_total = total;
     while (!keeper->stopping && !merge->hurried && als->compact_requests == 0 &&
-           signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
+           als->retain_requests == 0 && signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
         continue;
     bool go_on = !keeper->stopping;
     lock_release(&keeper->lock);

@@ -49,7 +49,7 @@ struct compaction { // of a tenant; guarded by the lock of the keeper that does 
     uint64_t after_ns; // the keeper's: not before, for the last one failed
 };
 
-struct retention { // of a tenant; guarded by the lock of KEEPER_LONG
+struct retention {                 // of a tenant; guarded by the lock of KEEPER_LONG
     struct retention_rules *rules; // NULL: none were ever set
     struct retain_request *first, *last;
     struct als_retention seen;

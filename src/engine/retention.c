@@ -8,9 +8,9 @@
 #include "engine/engine.h"
 
 #include "event/event.h"
-#include "json/json.h"
 #include "settings/settings.h"
 #include "snapshot/snapshot.h"
+#include "json/json.h"
 
 #include <stdlib.h>
 
@@ -169,8 +169,8 @@ static err read_rules(str text, struct retention_rules *rules, struct als_why *w
 
 static struct retention_rules *rules_new(void)
 {
-    struct retention_rules *rules = malloc(
-        sizeof *rules + RETENTION_RULES_MAX * sizeof(struct retention_rule));
+    struct retention_rules *rules =
+        malloc(sizeof *rules + RETENTION_RULES_MAX * sizeof(struct retention_rule));
     if (!rules)
         return NULL;
     rules->number = 0;
@@ -276,13 +276,17 @@ struct run {
     struct tenant *tenant;
     bool hurried; // somebody waits for it
     uint64_t start_ns;
+    struct arena arena; // of the names in them
     struct store_rule rules[RETENTION_RULES_MAX];
     size_t count;
 };
 
-// The rules are settings, which stay as they are; so are the names in them.
-static void take_rules(struct run *run)
+enum { ROUND_FILES = 16 }; // others have their turn when so many files have lost events
+
+// They may be replaced meanwhile.
+static err take_rules(struct run *run, struct als_why *why)
 {
+    bool full = false;
     struct tenant *tenant = run->tenant;
     int64_t now_us = tenant->als->os->now_us(tenant->als->os);
     lock_take(&keeper_of(tenant)->lock);
@@ -291,12 +295,14 @@ static void take_rules(struct run *run)
         const struct retention_rule *rule = &rules->items[i];
         int64_t age_us = (int64_t)rule->age_seconds * 1'000'000;
         run->rules[run->count++] =
-            (struct store_rule){.types = rule->types,
+            (struct store_rule){.types = arena_copy(&run->arena, rule->types),
                                 .before_us = age_us ? now_us - age_us : STORE_ANY_AGE,
                                 .count_max = rule->count,
                                 .bytes_max = rule->bytes};
+        full |= !run->rules[i].types.ptr;
     }
     lock_release(&keeper_of(tenant)->lock);
+    return full ? FAIL(why, ALS_NO_MEMORY, "rules of retention") : ALS_OK;
 }
 
 // Rests as a merge does when it is too fast.
@@ -311,7 +317,7 @@ static bool paced(void *context, uint64_t done, uint64_t total)
     uint64_t due_ns = run->start_ns + (uint64_t)(seconds * 1e9);
     lock_take(&keeper->lock);
     while (!keeper->stopping && !run->hurried && als->compact_requests == 0 &&
-           signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
+           als->retain_requests == 0 && signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
         continue;
     bool go_on = !keeper->stopping;
     lock_release(&keeper->lock);
@@ -363,6 +369,23 @@ static void count(struct tenant *tenant, err code, const struct als_retained *on
     lock_release(&keeper_of(tenant)->lock);
 }
 
+static err keep_to_rules(struct run *run, struct store_retained *ret_retained, struct als_why *why)
+{
+    struct store_retention how = {.rules = run->rules,
+                                  .all = run->hurried,
+                                  .files_max = run->hurried ? 0 : ROUND_FILES,
+                                  .paced = paced,
+                                  .context = run};
+    arena_init(&run->arena, KIB(4), RETENTION_BYTES_MAX);
+    err code = take_rules(run, why);
+    how.rule_count = run->count;
+    if (code == ALS_OK)
+        code = store_retain(atomic_load(&run->tenant->store), &how, ret_retained, why);
+    arena_deinit(&run->arena);
+    give_memory_back(run->tenant->als);
+    return code;
+}
+
 static err run_rules(struct tenant *tenant, bool hurried, struct als_retained *ret_once,
                      struct als_why *why)
 {
@@ -370,13 +393,7 @@ static err run_rules(struct tenant *tenant, bool hurried, struct als_retained *r
     struct store_retained retained = {0};
     struct run run = {.tenant = tenant, .hurried = hurried};
     run.start_ns = als->os->monotonic_ns(als->os);
-    take_rules(&run);
-    struct store_retention how = {.rules = run.rules,
-                                  .rule_count = run.count,
-                                  .all = hurried,
-                                  .paced = paced,
-                                  .context = &run};
-    err code = store_retain(atomic_load(&tenant->store), &how, &retained, why);
+    err code = keep_to_rules(&run, &retained, why);
     *ret_once = (struct als_retained){.runs = 1,
                                       .events = retained.events,
                                       .files = retained.files,
@@ -422,16 +439,27 @@ static bool is_due(struct tenant *tenant)
     return due;
 }
 
+// Returns whether there may be more. What fails is told by a notice, and waits for an interval.
+static bool run_round(struct tenant *tenant)
+{
+    struct als_why why = {""};
+    struct als_retained once = {.runs = 0};
+    err code = run_rules(tenant, false, &once, &why);
+    bool more = code == ALS_OK && once.files >= ROUND_FILES;
+    lock_take(&keeper_of(tenant)->lock);
+    if (more)
+        tenant->retention.after_ns = 0;
+    lock_release(&keeper_of(tenant)->lock);
+    return more;
+}
+
 bool retention_turn(struct tenant *tenant)
 {
     struct als_why why = {""};
     struct als_retained once = {.runs = 0};
     struct retain_request *request = take_request(tenant);
-    if (!request) {
-        if (is_due(tenant))
-            (void)run_rules(tenant, false, &once, &why); // it is told by a notice
-        return false;
-    }
+    if (!request)
+        return is_due(tenant) && run_round(tenant);
     err code = run_rules(tenant, true, &once, &why);
     request->done(request->context, code, &once, &why);
     free(request);

@@ -53,8 +53,8 @@ static err open_registry(struct tenant *tenant, struct als_why *why)
     tenant->registry = registry_new(options);
     if (!tenant->registry)
         return FAIL(why, ALS_NO_MEMORY, "the schemas of tenant '%.*s'", STR(tenant_name(tenant)));
-    TRY(settings_open(als->os, tenant->dir, tenant_name(tenant), fold, tenant,
-                      &tenant->settings, why));
+    TRY(settings_open(als->os, tenant->dir, tenant_name(tenant), fold, tenant, &tenant->settings,
+                      why));
     return registry_begin(tenant->registry, why);
 }
 

@@ -419,8 +419,7 @@ static err choose_segments(struct copy *copy, struct source *source, struct als_
                         "position %llu lies before %llu, where retention removed events that only "
                         "newer ones made superfluous: the tenant can be copied as it was then or "
                         "later",
-                        (unsigned long long)copy->up_to,
-                        (unsigned long long)entries[i].removed_at);
+                        (unsigned long long)copy->up_to, (unsigned long long)entries[i].removed_at);
     copy->sealed = sealed < copy->up_to ? sealed : copy->up_to;
     if (source->cut)
         copy->sealed = source->cut->facts.first - 1;

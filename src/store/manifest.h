@@ -14,8 +14,8 @@ struct os_dir;
 struct manifest;
 
 // A segment as the manifest knows it. What it says of entities that began in it is inherited like
-// the types, where the segment's footer counts its own rows. Its generation is its number: no two segments of a store
-// ever have the same.
+// the types, where the segment's footer counts its own rows. Its generation is its number: no two
+// segments of a store ever have the same.
 struct manifest_entry {
     struct segment_facts facts;
     uint64_t new_types; // types whose first event is in it, or was

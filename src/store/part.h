@@ -25,10 +25,11 @@ struct part {
 
     // Sealed.
     struct segment_facts facts;
-    uint64_t new_types;    // types whose first event is here, or was
-    uint64_t removed;      // as the manifest's entry
+    uint64_t new_types; // types whose first event is here, or was
+    uint64_t removed;   // as the manifest's entry
     als_position removed_at;
-    struct part *origin; // the same files under older numbers; they are its own; NULL: they are ours
+    struct part
+        *origin; // the same files under older numbers; they are its own; NULL: they are ours
     // Retention's.
     uint64_t looked;       // so many rows seemed to go, and it was not worth it
     uint64_t *type_bytes;  // of payloads and metadata, one a type of the index; NULL: not added up

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Retention: what a rule does not keep any more is taken out of the sealed files.
 //
-// 1. Each type that a rule is for gets a horizon, a position: its events before it may go. Events are
+// 1. Each type that a rule is for gets a horizon, a position: its events before it may go. Events
+// are
 //    recorded in the order of positions, so age, count and bytes all come to that.
 // 2. Files are looked at from the newest to the oldest. How many rows lie before their horizons is
 //    known from the index. When it is worth it they are counted exactly.
@@ -26,8 +27,8 @@ enum { PAGE = 128, SHARE = 4, LOOK_AGAIN = 16, PACE_BYTES = 256 << 10 };
 struct limit { // of one type; in bytewise order of names
     str type;
     const struct store_rule *rule;
-    als_position horizon;  // its events before this may go
-    als_position newest; // its newest sealed event, which stays
+    als_position horizon; // its events before this may go
+    als_position newest;  // its newest sealed event, which stays
 };
 
 struct retaining {
@@ -40,11 +41,11 @@ struct retaining {
     struct segment_cache *cache; // of the cursor: what is read here pushes nothing out
     struct segment_reader *reader;
     struct view view;
-    uint32_t at;        // the part that is looked at
-    als_position below; // what lies from here on was looked at
-    uint64_t units, units_total;                // of the file that is being looked at
+    uint32_t at;                                  // the part that is looked at
+    als_position below;                           // what lies from here on was looked at
+    uint64_t units, units_total;                  // of the file that is being looked at
     uint64_t bytes_done, bytes_told, bytes_total; // of all before it; and of it
-    err failed; // in the middle of a making
+    err failed;                                   // in the middle of a making
     struct als_why *why;
 };
 
@@ -58,7 +59,8 @@ static const struct store_rule *rule_for(const struct store_retention *how, str 
         const struct store_rule *rule = &how->rules[i];
         bool exact = !str_ends(rule->types, S("*"));
         if (type_matches(rule->types, type) &&
-            (!best || exact || (best->types.len < rule->types.len && str_ends(best->types, S("*")))))
+            (!best || exact ||
+             (best->types.len < rule->types.len && str_ends(best->types, S("*")))))
             best = rule;
     }
     if (best && best->before_us == STORE_ANY_AGE && best->count_max == 0 && best->bytes_max == 0)
@@ -157,7 +159,7 @@ static err find_moment(struct retaining *retaining, struct part *part, int64_t u
 }
 
 static err horizon_of_age(struct retaining *retaining, int64_t us, als_position *ret_horizon,
-                        struct als_why *why)
+                          struct als_why *why)
 {
     struct view view = retaining->view;
     uint32_t count = sealed_count(view);
@@ -214,8 +216,8 @@ static bool is_within(const struct store_rule *rule, struct tally tally)
            (rule->bytes_max == 0 || tally.bytes <= rule->bytes_max);
 }
 
-// Walks the type's events down from `up_to` to what lies behind `after`. Sets the horizon behind the
-// first that is too much.
+// Walks the type's events down from `up_to` to what lies behind `after`. Sets the horizon behind
+// the first that is too much.
 static err walk_down(struct retaining *retaining, struct limit *limit, struct cursor_bounds bounds,
                      struct tally *tally, struct als_why *why)
 {
@@ -302,8 +304,8 @@ static err has_later(const struct retaining *retaining, str entity, bool *ret_la
 {
     struct view view = retaining->view;
     struct index_rows rows = {.count = 0};
-    for (uint32_t i = retaining->at + 1;
-         rows.count == 0 && part_is_sealed(view.parts->items[i]); i++) {
+    for (uint32_t i = retaining->at + 1; rows.count == 0 && part_is_sealed(view.parts->items[i]);
+         i++) {
         struct index_file *file;
         TRY(part_file(view.parts->items[i], &file, why));
         TRY(index_file_find(file, INDEX_ENTITY, entity, &rows, why));
@@ -447,8 +449,8 @@ static err drop(struct retaining *retaining, struct part *part, struct als_why *
     return show(retaining, added, &replacing, part->facts.rows, why);
 }
 
-static err thin(struct retaining *retaining, struct part *part, uint64_t going,
-                uint64_t *ret_bytes, struct als_why *why)
+static err thin(struct retaining *retaining, struct part *part, uint64_t going, uint64_t *ret_bytes,
+                struct als_why *why)
 {
     struct part **parts = &retaining->view.parts->items[retaining->at];
     struct making making = {.view = retaining->view,
@@ -557,7 +559,8 @@ static err retain(struct retaining *retaining, struct store_retained *retained, 
         return FAIL(why, ALS_NO_MEMORY, "retention cannot look at events");
     cursor_read_apart(retaining->cursor, retaining->cache);
     TRY(begin(retaining, why));
-    for (bool more = retaining->limit_count > 0; more;)
+    uint64_t files_max = retaining->how->files_max ? retaining->how->files_max : UINT64_MAX;
+    for (bool more = retaining->limit_count > 0; more && retained->files < files_max;)
         TRY(retain_next(retaining, retained, &more, why));
     return ALS_OK;
 }

@@ -82,8 +82,8 @@ static void check_sound(struct world *world, bool bytes_only)
 {
     struct store_verdict verdict;
     struct als_why why = {""};
-    err code = (bytes_only ? store_verify_bytes : store_verify)(
-        world->os, world->dir, S("default"), NULL, NULL, &verdict, &why);
+    err code = (bytes_only ? store_verify_bytes : store_verify)(world->os, world->dir, S("default"),
+                                                                NULL, NULL, &verdict, &why);
     if (code != ALS_OK)
         printf("%s\n", why.text);
     CHECK_OK(code);
@@ -216,8 +216,8 @@ TEST(the_newest_of_so_many_bytes_stay)
     expected.gone = 0;
     for (uint32_t i = world->count; i-- > 0;) {
         bytes[world->types[i]] += payload_of(world, i + 1, space);
-        expected.stays[i] = bytes[world->types[i]] <= 2000 || i >= sealed ||
-                            is_last(world->entities, i, sealed);
+        expected.stays[i] =
+            bytes[world->types[i]] <= 2000 || i >= sealed || is_last(world->entities, i, sealed);
         expected.gone += !expected.stays[i];
     }
     struct store_rule rule = {.types = S("*"), .before_us = STORE_ANY_AGE, .bytes_max = 2000};
@@ -360,8 +360,8 @@ TEST(holes_that_nobody_made_are_damage)
     manifest_close(MOVE(manifest));
     struct store_verdict verdict;
     struct als_why why = {""};
-    CHECK_ERR(ALS_CORRUPT, store_verify(world->os, world->dir, S("default"), NULL, NULL, &verdict,
-                                        &why));
+    CHECK_ERR(ALS_CORRUPT,
+              store_verify(world->os, world->dir, S("default"), NULL, NULL, &verdict, &why));
     CHECK(strstr(why.text, "were removed"));
     world->os->dir_close(world->dir);
     world_open(world, 20);

@@ -194,8 +194,8 @@ err store_compact(struct store *store, const struct store_compaction *how,
 
 #define STORE_ANY_AGE INT64_MIN
 struct store_rule {
-    str types;          // a type, or a prefix with a '*' behind it; the longest one that fits counts
-    int64_t before_us;  // what was recorded before goes; STORE_ANY_AGE: nothing for its age
+    str types;         // a type, or a prefix with a '*' behind it; the longest one that fits counts
+    int64_t before_us; // what was recorded before goes; STORE_ANY_AGE: nothing for its age
     uint64_t count_max; // of each type the newest so many stay; 0: all
     uint64_t bytes_max; // of each type the newest of so many bytes together, payload and metadata
 };
@@ -204,8 +204,9 @@ struct store_retention {
     const struct store_rule *rules;
     size_t rule_count;
     bool all; // false: a file is made anew only when it loses at least a quarter of its events
-    // Told now and then how many bytes were read and written, and are to be with the file under way.
-    // It may wait; false gives up. NULL: not.
+    uint64_t files_max; // it ends when so many lost events, and there may be more; 0: no bound
+    // Told now and then how many bytes were read and written, and are to be with the file under
+    // way. It may wait; false gives up. NULL: not.
     bool (*paced)(void *context, uint64_t done, uint64_t total);
     void *context;
 };
@@ -216,8 +217,8 @@ struct store_retained {
     uint64_t events;
 };
 
-// Goes through all files. The newest sealed event of each entity and each type stays in any case.
-// What was removed before a failure is told. Errors as of store_compact().
+// Goes through the files, the newest ones first. The newest sealed event of each entity and each
+// type stays in any case. What was removed before a failure is told. Errors as of store_compact().
 err store_retain(struct store *store, const struct store_retention *how,
                  struct store_retained *ret_retained, struct als_why *why);
 

@@ -34,8 +34,8 @@ struct verifying {
     bool bytes_only; // versions are not followed
     struct versions versions;
     als_position position;
-    bool sealed;              // what is taken comes from segments
-    uint64_t removed;         // that the manifest tells of
+    bool sealed;                      // what is taken comes from segments
+    uint64_t removed;                 // that the manifest tells of
     uint64_t holes, versions_missing; // in what is there
     store_each *each;
     void *context;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store under power cuts: random appends with versions, ids and conditions, several to a turn,
-// sealed, merged and thinned now and then, against a model that is an array of events and loops. Whatever
-// survives a crash must be the first so many batches of the model, whole, at least all that were
-// answered, with every index right.
+// sealed, merged and thinned now and then, against a model that is an array of events and loops.
+// Whatever survives a crash must be the first so many batches of the model, whole, at least all
+// that were answered, with every index right.
 #include "base/limits.h"
 #include "base/mutant.h"
 #include "base/rand.h"
@@ -489,8 +489,7 @@ static err retain(struct work *work, struct als_why *why)
         rule.before_us = model->events[rand_below(rand, model->tried)].recorded_us + 1;
     for (uint32_t i = 0; i < model->tried; i++)
         model->events[i].may_go |= lets_go(model, i, &rule);
-    struct store_retention how = {
-        .rules = &rule, .rule_count = 1, .all = rand_below(rand, 4) > 0};
+    struct store_retention how = {.rules = &rule, .rule_count = 1, .all = rand_below(rand, 4) > 0};
     struct store_retained retained;
     err code = store_retain(work->opened.store, &how, &retained, why);
     if (code == ALS_CORRUPT)
