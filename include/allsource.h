@@ -79,6 +79,7 @@ enum als_notice_kind {
     ALS_NOTICE_SNAPSHOT_FAILED, // a snapshot could not be saved; answers do not depend on it
     ALS_NOTICE_SEAL_FAILED,     // a stretch of the log could not be sealed; it stays in the log
     ALS_NOTICE_COMPACT_FAILED,  // sealed files could not be merged; they stay as they are
+    ALS_NOTICE_RETAIN_FAILED,   // events could not be taken out of sealed files; they stay there
 };
 
 struct als_notice {
@@ -102,6 +103,13 @@ struct als_compacted {                  // by one merge, or several together
     uint64_t files;                     // files that they were made of
     uint64_t bytes_before, bytes_after; // of these, and of those
     uint64_t events;
+    uint64_t duration_ns;
+};
+
+struct als_retained {                   // by rules of retention, in one run or several
+    uint64_t runs, events;              // and how many were removed
+    uint64_t files, files_removed;      // that lost events; those of them that lost all
+    uint64_t bytes_before, bytes_after; // of these files
     uint64_t duration_ns;
 };
 
@@ -166,12 +174,17 @@ struct als_options {
     uint64_t compact_bytes_per_second; // read and written by merges that nobody waits for
     // Called after each merge; one thread. May be NULL.
     void (*compacted)(void *context, const struct als_compacted *compacted);
+
+    // Between looks for events that no rule of retention keeps. 0: an hour.
+    uint32_t retention_interval_seconds;
+    // Called after each run of them; one thread. May be NULL.
+    void (*retained)(void *context, const struct als_retained *retained);
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
         sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,    \
             NULL, false, 0, 0, 0, NULL, NULL, false, NULL, 0, 0, false, 0, false,                  \
-            ALS_STRATEGY_USUAL, 0, 0, 0, 0, 0, 0, NULL                                             \
+            ALS_STRATEGY_USUAL, 0, 0, 0, 0, 0, 0, NULL, 0, NULL                                    \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has
@@ -490,6 +503,38 @@ struct als_compaction {         // of a tenant, since the engine was opened
 ALS_API enum als_err als_compaction(struct als *als, als_str tenant,
                                     struct als_compaction *ret_compaction, struct als_why *why);
 
+// ---- Retention: sealed events that no rule keeps are removed
+//
+// Rules are a JSON object with an array `rules`. Each has an `event_type`, exact or a prefix with a
+// '*' behind it, and what is kept of each type that it is for: `max_age_seconds` since it was
+// recorded, the newest `max_count`, the newest of `max_bytes` together. The exact rule counts, or
+// the one with the longest prefix; without one, all is kept. The newest sealed event of each entity
+// and of each type stays in any case. Positions and versions of what is left never change; the ids
+// of what was removed are not known any more. docs/retention.md has it all.
+
+// Durable when it returns; a tenant that does not exist is made. ALS_INVALID_INPUT names the field.
+ALS_API enum als_err als_retention_set(struct als *als, als_str tenant, als_str rules,
+                                       struct als_why *why);
+
+typedef void als_retain_done(void *context, enum als_err code, const struct als_retained *retained,
+                             const struct als_why *why);
+// Removes all that no rule keeps, as fast as it goes, and then calls `done` once, as als_compact()
+// does; als_compact_end() ends it, too. By itself the engine makes a file anew only when it loses
+// at least a quarter of its events.
+ALS_API enum als_err als_retain(struct als *als, als_str tenant, als_retain_done *done,
+                                void *context, struct als_why *why);
+
+struct als_retention {         // of a tenant
+    als_str rules;             // as they were set; lives until als_close()
+    struct als_retained total; // since the engine was opened
+    uint64_t failures;
+    int64_t last_us;  // when the last run ended, 0: there was none
+    uint64_t removed; // events ever
+    uint32_t interval_seconds;
+};
+ALS_API enum als_err als_retention(struct als *als, als_str tenant,
+                                   struct als_retention *ret_retention, struct als_why *why);
+
 // ---- What there is: names with counts, in bytewise order of the names
 
 enum als_names_of { ALS_NAMES_ENTITIES, ALS_NAMES_TYPES };
@@ -777,6 +822,7 @@ struct als_stats {
     uint64_t damaged;                   // tenants that cannot be opened; only in the sums over all
     uint64_t snapshots, snapshot_bytes; // of tenants whose snapshots were asked for
     uint64_t append_stalls;             // times that appends of a tenant had to wait for sealing
+    uint64_t removed;                   // events that retention took out; they are in no other sum
 };
 
 // Of one tenant; an empty slice: sums over all that are open. Unknown tenants have zeros.

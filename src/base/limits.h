@@ -28,11 +28,13 @@ enum {
     HOT_PARTS_MAX = 16,        // stretches of a tenant's log that are not sealed yet
     COMPACT_FILES_DEFAULT = 3, // so many files are worth merging (option)
     COMPACT_FILES_MAX = 100,
-    COMPACT_AGE_SECONDS_DEFAULT = 86400,     // of what `timebased` merges (option)
-    COMPACT_INTERVAL_SECONDS_DEFAULT = 3600, // between looks, when nothing is sealed (option)
-    COMPACT_SECONDS_MAX = 315360000,         // ten years, of either
-    COMPACT_REQUESTS_MAX = 64,               // who may wait for compaction, all tenants together
-    ZSTD_LEVEL_MAX = 19,                     // of sealed files (option)
+    COMPACT_AGE_SECONDS_DEFAULT = 86400,       // of what `timebased` merges (option)
+    COMPACT_INTERVAL_SECONDS_DEFAULT = 3600,   // between looks, when nothing is sealed (option)
+    COMPACT_SECONDS_MAX = 315360000,           // ten years, of either
+    COMPACT_REQUESTS_MAX = 64,                 // who may wait for compaction, all tenants together
+    RETENTION_INTERVAL_SECONDS_DEFAULT = 3600, // between looks for what no rule keeps (option)
+    RETENTION_RULES_MAX = 256,                 // rules of retention of a tenant
+    ZSTD_LEVEL_MAX = 19,                       // of sealed files (option)
     SNAPSHOT_EVENTS_DEFAULT = 100,
     SNAPSHOT_SECONDS_DEFAULT = 3600,
     SNAPSHOTS_PER_ENTITY_DEFAULT = 10,
@@ -110,8 +112,11 @@ enum {
 #define CACHE_BYTES_DEFAULT MIB(128)      // pages of sealed files, of all tenants together (option)
 #define TAIL_INDEX_BYTES_DEFAULT MIB(128) // index of what is not sealed, of a tenant (option)
 #define TAIL_INDEX_BYTES_MIN MIB(1)
-#define STORE_CACHE_BYTES MIB(4)       // pages of segments, for a store that is given no cache
-#define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
+#define RETENTION_SECONDS_MAX 3155760000 // a hundred years, of a rule
+#define RETENTION_BYTES_MAX MIB(1)       // all rules of a tenant, as they are read or written
+#define RETAIN_TYPES_BYTES_MAX MIB(64)   // names of types that rules of retention are for
+#define STORE_CACHE_BYTES MIB(4)         // pages of segments, for a store that is given no cache
+#define WAL_FILE_BYTES_DEFAULT MIB(64)   // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)
 #define CATALOG_BYTES_MAX MIB(64)         // the list of a backup's files

@@ -58,6 +58,10 @@ err compact_options(struct als_options *options, struct als_why *why)
                     "compact_small_bytes", why));
     TRY(check_range(&options->compact_bytes_per_second, COMPACT_RATE_DEFAULT, rates,
                     "compact_bytes_per_second", why));
+    uint64_t retention = options->retention_interval_seconds;
+    TRY(check_range(&retention, RETENTION_INTERVAL_SECONDS_DEFAULT, seconds,
+                    "retention_interval_seconds", why));
+    options->retention_interval_seconds = (uint32_t)retention;
     options->compact_files = (uint32_t)files;
     options->compact_age_seconds = (uint32_t)age;
     options->compact_interval_seconds = (uint32_t)interval;
@@ -90,7 +94,7 @@ static bool paced(void *context, uint64_t done, uint64_t total)
     merge->tenant->compaction.seen.bytes_done = done;
     merge->tenant->compaction.seen.bytes_total = total;
     while (!keeper->stopping && !merge->hurried && als->compact_requests == 0 &&
-           signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
+           als->retain_requests == 0 && signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
         continue;
     bool go_on = !keeper->stopping;
     lock_release(&keeper->lock);
@@ -282,12 +286,14 @@ void als_compact_end(struct als *als)
     keeper_stop(&als->keepers[KEEPER_LONG]);
     struct als_why why = {""};
     err_explain(&why, "the engine is being closed");
-    for (struct tenant *tenant = atomic_load(&als->tenants); tenant; tenant = tenant->next)
+    for (struct tenant *tenant = atomic_load(&als->tenants); tenant; tenant = tenant->next) {
+        retention_end(tenant);
         for (struct compact_request *request; (request = take_request(tenant)) != NULL;) {
             request->done(request->context, ALS_NOT_READY, &(struct als_compacted){.merges = 0},
                           &why);
             free(request);
         }
+    }
 }
 
 static uint64_t count_waiting(const struct compaction *compaction)

@@ -263,8 +263,9 @@ static void add_stat(struct als_stats *stats, struct tenant *tenant)
     stats->events += stat.events;
     stats->entities += stat.entities;
     stats->types += stat.types;
-    stats->ingested += stat.events;
-    stats->position += stat.events;
+    stats->ingested += stat.events + stat.removed;
+    stats->position += stat.events + stat.removed;
+    stats->removed += stat.removed;
     stats->wal_files += stat.wal_files;
     stats->wal_bytes += stat.wal_bytes;
     stats->wal_bytes_allocated += stat.wal_bytes_allocated;
@@ -272,7 +273,7 @@ static void add_stat(struct als_stats *stats, struct tenant *tenant)
     stats->wal_sync_ns += stat.wal_sync_ns;
     stats->segments += stat.segments;
     stats->segment_bytes += stat.segment_bytes;
-    stats->sealed += stat.sealed;
+    stats->sealed += stat.sealed - stat.removed;
     stats->index_bytes += stat.index_bytes;
     stats->queue_waiting += stat.waiting;
     stats->failed += store_has_failed(store);

@@ -28,7 +28,7 @@ struct segment_cache;
 // Threads that go round the tenants and do what can wait (keeper.c).
 enum keeper_of {
     KEEPER_SHORT, // snapshots, sealing
-    KEEPER_LONG,  // compaction: one turn may take minutes
+    KEEPER_LONG,  // compaction, retention: one turn may take minutes
     KEEPERS,
 };
 
@@ -49,6 +49,14 @@ struct compaction { // of a tenant; guarded by the lock of the keeper that does 
     uint64_t after_ns; // the keeper's: not before, for the last one failed
 };
 
+struct retention {                 // of a tenant; guarded by the lock of KEEPER_LONG
+    struct retention_rules *rules; // NULL: none were ever set
+    struct retain_request *first, *last;
+    struct als_retention seen;
+    uint64_t after_ns; // not before, by itself
+};
+
+struct setting;
 struct settings;
 
 struct tenant {
@@ -73,6 +81,7 @@ struct tenant {
     struct snapshots *snapshots;    // made before the store is published
     struct saver *saver;            // the keeper's
     struct compaction compaction;
+    struct retention retention;
     atomic_bool keep[KEEPERS]; // wants a turn of each
 
     uint8_t name_len;
@@ -138,6 +147,7 @@ struct als {
     _Atomic uint64_t given_back_ns;
     struct due_memory *due;    // of KEEPER_SHORT
     uint32_t compact_requests; // that wait; guarded by the lock of KEEPER_LONG
+    uint32_t retain_requests;  // likewise
 
     struct lock backups_lock; // LOCK_BACKUP: guards the next three
     bool backup_running, backup_started;
@@ -233,6 +243,12 @@ bool seal_turn(struct tenant *tenant);
 // compact.c: a turn of the keeper, which merges for somebody who asked, or once by itself.
 bool compact_turn(struct tenant *tenant);
 err compact_options(struct als_options *options, struct als_why *why); // checks, fills in
+
+// retention.c: a turn of the keeper, which takes out what the tenant's rules do not keep.
+bool retention_turn(struct tenant *tenant);
+err retention_apply(struct tenant *tenant, const struct setting *setting, struct als_why *why);
+void retention_close(struct tenant *tenant);
+void retention_end(struct tenant *tenant); // answers who waits; the keeper has ended
 
 // backups.c: ends the backup that is under way.
 void backups_stop(struct als *als);

@@ -17,7 +17,7 @@ enum { KEEPER_REST_MS = 50, TURNS_MAX = 4, GIVE_BACK_MS = 1000 };
 // Each does a small piece and returns whether there is more. They run on their keeper only.
 static bool (*const turns[KEEPERS][TURNS_MAX])(struct tenant *tenant) = {
     [KEEPER_SHORT] = {snapshots_turn, seal_turn},
-    [KEEPER_LONG] = {compact_turn},
+    [KEEPER_LONG] = {compact_turn, retention_turn},
 };
 
 static void wake(struct tenant *tenant, enum keeper_of of)
@@ -163,8 +163,10 @@ err keepers_start(struct als *als, struct als_why *why)
     if (!als->due)
         return FAIL(why, ALS_NO_MEMORY, "no memory for the keeper");
     TRY(start(&als->keepers[KEEPER_SHORT], 0, why));
-    return start(&als->keepers[KEEPER_LONG],
-                 options->no_auto_compact ? 0 : options->compact_interval_seconds, why);
+    uint64_t interval_s = options->retention_interval_seconds;
+    if (!options->no_auto_compact && options->compact_interval_seconds < interval_s)
+        interval_s = options->compact_interval_seconds;
+    return start(&als->keepers[KEEPER_LONG], interval_s, why);
 }
 
 void keeper_stop(struct keeper *keeper)

@@ -16,10 +16,13 @@ enum { VERDICT_BLOCK_BYTES = 64 << 10 };
 
 static err fold(void *context, const struct setting *setting, struct als_why *why)
 {
+    struct tenant *tenant = context;
     struct registry_record record = {setting->recorded_us, setting->body};
+    if (setting->kind == SETTING_RETENTION)
+        return retention_apply(tenant, setting, why);
     if (setting->kind != SETTING_SCHEMA)
         return ALS_OK; // a newer program's
-    return registry_apply(context, &record, why);
+    return registry_apply(tenant->registry, &record, why);
 }
 
 static err keep(void *context, str body, struct registry_record *ret_record, struct als_why *why)
@@ -50,8 +53,8 @@ static err open_registry(struct tenant *tenant, struct als_why *why)
     tenant->registry = registry_new(options);
     if (!tenant->registry)
         return FAIL(why, ALS_NO_MEMORY, "the schemas of tenant '%.*s'", STR(tenant_name(tenant)));
-    TRY(settings_open(als->os, tenant->dir, tenant_name(tenant), fold, tenant->registry,
-                      &tenant->settings, why));
+    TRY(settings_open(als->os, tenant->dir, tenant_name(tenant), fold, tenant, &tenant->settings,
+                      why));
     return registry_begin(tenant->registry, why);
 }
 
@@ -67,6 +70,7 @@ err schemas_open(struct tenant *tenant, struct als_why *why)
 
 void schemas_close(struct tenant *tenant)
 {
+    retention_close(tenant);
     registry_free(tenant->registry); // its slices are the settings'
     settings_close(tenant->settings);
     tenant->registry = NULL;

@@ -46,6 +46,8 @@ static struct words words_for(enum als_notice_kind kind)
         return (struct words){LOG_ERROR, "not sealed"};
     case ALS_NOTICE_COMPACT_FAILED:
         return (struct words){LOG_ERROR, "not compacted"};
+    case ALS_NOTICE_RETAIN_FAILED:
+        return (struct words){LOG_ERROR, "retention failed"};
     case ALS_NOTICE_DAMAGED:
         return (struct words){LOG_ERROR, "tenant damaged"};
     }
@@ -61,6 +63,8 @@ static void notice(void *context, const struct als_notice *told)
         metrics_add(server->metrics, METRIC_wal_recovery_truncated_bytes, told->count, NULL);
     if (told->kind == ALS_NOTICE_COMPACT_FAILED)
         metrics_add(server->metrics, METRIC_compaction_failures_total, 1, NULL);
+    if (told->kind == ALS_NOTICE_RETAIN_FAILED)
+        metrics_add(server->metrics, METRIC_retention_failures_total, 1, NULL);
     LOG_LINE(words.level, words.msg, "tenant=%.*s count=%llu what=%s", STR(told->tenant),
              (unsigned long long)told->count, log_quoted(str_of(told->text), text));
 }
@@ -88,6 +92,17 @@ static void compacted(void *context, const struct als_compacted *merge)
     if (merge->bytes_before > merge->bytes_after)
         metrics_add(metrics, METRIC_compaction_bytes_saved,
                     merge->bytes_before - merge->bytes_after, NULL);
+}
+
+static void retained(void *context, const struct als_retained *run)
+{
+    struct server *server = context;
+    struct metrics *metrics = server->metrics;
+    metrics_add(metrics, METRIC_retention_runs_total, run->runs, NULL);
+    metrics_add(metrics, METRIC_retention_events_removed_total, run->events, NULL);
+    if (run->bytes_before > run->bytes_after)
+        metrics_add(metrics, METRIC_retention_bytes_removed_total,
+                    run->bytes_before - run->bytes_after, NULL);
 }
 
 static void snapshot_made(void *context, uint64_t duration_ns)
@@ -196,6 +211,8 @@ static void set_compaction(const struct config *config, struct als_options *opti
     options->compact_interval_seconds = (uint32_t)config->compact_interval_s;
     options->compact_bytes_per_second = config->compact_rate;
     options->compacted = compacted;
+    options->retention_interval_seconds = (uint32_t)config->retention_interval_s;
+    options->retained = retained;
 }
 
 static err open_engine(struct server *server, const struct config *config, struct als_why *why)

@@ -9,6 +9,8 @@
 // 3. A snapshot that was read from the disk is of this history if the last event that it folded is
 //    in the history, recorded at the same moment. A log that a power cut has shortened has lost it,
 //    and what takes its place is recorded later.
+// 4. Nor may it hold events that retention has taken out of the history: what it has folded must be
+//    as many as there are up to its position.
 #include "snapshot/inside.h"
 
 #include "base/arena.h"
@@ -138,6 +140,19 @@ static err is_of_this_log(struct state *state, struct store *store, const struct
     return code;
 }
 
+// Whether every event that was folded is still there.
+static err is_whole(struct store *store, const struct record *record, bool *ret_is,
+                    struct als_why *why)
+{
+    const struct folded *folded = &record->snapshot.folded;
+    uint64_t count = 0;
+    struct view view = view_pin(store);
+    err code = view_count(view, record_entity_of(record), folded->position, &count, why);
+    view_unpin(view);
+    *ret_is = count == folded->event_count;
+    return code;
+}
+
 err state_use(struct state *state, struct snapshots *snapshots, const struct entry *entry,
               bool with_json, struct record *ret_record, struct als_why *why)
 {
@@ -145,6 +160,8 @@ err state_use(struct state *state, struct snapshots *snapshots, const struct ent
     bool sound = code == ALS_OK, is = true;
     if (sound && !entry->proven)
         code = is_of_this_log(state, snapshots->store, ret_record, &is, why);
+    if (sound && code == ALS_OK && is && store_is_thinned(snapshots->store))
+        code = is_whole(snapshots->store, ret_record, &is, why);
     if (MUTANT(SNAPSHOT_HISTORY_IGNORED))
         is = true;
     if (code == ALS_OK && is) {

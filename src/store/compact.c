@@ -189,18 +189,27 @@ static bool paced(void *context)
     return pace->how->paced(pace->how->context, done, pace->bytes_total);
 }
 
-static struct store_compacted sum_of(const struct parts *parts, struct pick pick,
-                                     uint64_t *ret_new_types)
+static struct store_compacted sum_of(const struct parts *parts, struct pick pick)
 {
     struct store_compacted sum = {.files = pick.count};
-    *ret_new_types = 0;
     for (uint32_t i = pick.at; i < pick.at + pick.count; i++) {
-        const struct part *part = parts->items[i];
-        sum.bytes_before += part->facts.bytes;
-        sum.events += part->facts.rows;
-        *ret_new_types += MUTANT(COMPACT_TYPES_NOT_SUMMED) ? 0 : part->new_types;
+        sum.bytes_before += parts->items[i]->facts.bytes;
+        sum.events += parts->items[i]->facts.rows;
     }
     return sum;
+}
+
+void entry_inherit(struct manifest_entry *entry, struct part *const *parts, uint32_t count)
+{
+    entry->facts.new_entities = entry->new_types = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct part *part = parts[i];
+        entry->facts.new_entities += part->facts.new_entities;
+        entry->new_types += MUTANT(COMPACT_TYPES_NOT_SUMMED) ? 0 : part->new_types;
+        entry->removed += MUTANT(RETAIN_NUMBERS_LOST) ? 0 : part->removed;
+        if (part->removed_at > entry->removed_at)
+            entry->removed_at = part->removed_at;
+    }
 }
 
 static als_position last_of(const struct parts *parts, struct pick pick)
@@ -213,39 +222,39 @@ static err merge(struct store *store, struct view view, struct pick pick,
                  const struct store_compaction *how, struct store_compacted *ret_compacted,
                  struct als_why *why)
 {
-    uint64_t new_types;
-    struct store_compacted sum = sum_of(view.parts, pick, &new_types);
+    struct part *const *parts = &view.parts->items[pick.at];
+    struct store_compacted sum = sum_of(view.parts, pick);
     struct pace pace = {
         .how = how, .rows_total = 2 * sum.events, .bytes_total = 4 * sum.bytes_before};
     struct making making = {.view = view,
-                            .first = view.parts->items[pick.at]->facts.first,
+                            .first = parts[0]->facts.first,
                             .last = last_of(view.parts, pick),
                             .paced = how->paced ? paced : NULL,
                             .context = &pace};
-    struct segment_facts facts;
-    TRY(make_segment(store, &making, &facts, why));
-    AUTO(part) part = part_new_sealed(store, &facts, new_types);
+    struct manifest_entry entry = {.removed = 0};
+    TRY(make_segment(store, &making, &entry.facts, why));
+    entry_inherit(&entry, parts, pick.count);
+    AUTO(part) part = part_new_sealed(store, &entry);
     if (!part)
         return FAIL(why, ALS_NO_MEMORY, "a segment cannot be shown");
-    struct replacing replacing = {
-        .parts = &view.parts->items[pick.at], .count = pick.count, .added = part};
+    struct replacing replacing = {.parts = parts, .count = pick.count, .added = part};
     TRY(store_commit(store, &replacing, why));
-    sum.bytes_after = facts.bytes;
+    sum.bytes_after = entry.facts.bytes;
     *ret_compacted = sum;
     return ALS_OK;
 }
 
-static bool may_be_damage(err code)
+bool may_be_damage(err code)
 {
     return code == ALS_CORRUPT || code == ALS_STORAGE || code == ALS_NOT_FOUND ||
            code == ALS_FORMAT_TOO_NEW;
 }
 
 // One file that cannot be read shall not keep all others from being merged.
-static void mark_unfit(struct view view, struct pick pick)
+void mark_unfit(struct part *const *parts, uint32_t count)
 {
-    for (uint32_t i = pick.at; i < pick.at + pick.count; i++) {
-        struct part *part = view.parts->items[i];
+    for (uint32_t i = 0; i < count; i++) {
+        struct part *part = parts[i];
         struct segment *segment;
         err code = part_segment(part, &segment, NULL);
         if (code == ALS_OK)
@@ -265,7 +274,7 @@ err store_compact(struct store *store, const struct store_compaction *how,
     struct pick pick = pick_parts(view.parts, how);
     err code = pick.count ? merge(store, view, pick, how, ret_compacted, why) : ALS_OK;
     if (may_be_damage(code))
-        mark_unfit(view, pick);
+        mark_unfit(&view.parts->items[pick.at], pick.count);
     view_unpin(view);
     return code;
 }

@@ -272,8 +272,7 @@ static err take_segments(struct copy *copy, struct view view, struct als_why *wh
     if (!copy->entries)
         return FAIL(why, ALS_NO_MEMORY, "a list of %zu segments", copy->count);
     for (size_t i = 0; i < copy->count; i++) {
-        const struct part *part = view.parts->items[i];
-        copy->entries[i] = (struct manifest_entry){part->facts, part->new_types};
+        copy->entries[i] = part_entry(view.parts->items[i]);
     }
     if (copy->count)
         TRY(copy->os->dir_open(copy->os, view.store->dir, S("segments"), false,
@@ -414,6 +413,13 @@ static err choose_segments(struct copy *copy, struct source *source, struct als_
         copy->count++;
     if (copy->count < count && entries[copy->count].facts.first <= copy->up_to)
         source->cut = &entries[copy->count];
+    for (size_t i = 0; i < count && entries[i].facts.first <= copy->up_to; i++)
+        if (entries[i].removed_at > copy->up_to)
+            return FAIL(why, ALS_UNSUPPORTED,
+                        "position %llu lies before %llu, where retention removed events that only "
+                        "newer ones made superfluous: the tenant can be copied as it was then or "
+                        "later",
+                        (unsigned long long)copy->up_to, (unsigned long long)entries[i].removed_at);
     copy->sealed = sealed < copy->up_to ? sealed : copy->up_to;
     if (source->cut)
         copy->sealed = source->cut->facts.first - 1;

@@ -56,6 +56,7 @@ struct store {
 
     _Atomic als_position position;    // published
     _Atomic uint64_t entities, types; // names with a published event
+    _Atomic uint64_t removed;         // events that retention took out
     _Atomic uint32_t views;           // pinned
     _Atomic bool failed;              // the log takes no more
     _Atomic bool unsettled;           // appended since the last settle
@@ -125,6 +126,13 @@ void gate_leave(struct gate *gate);
 // cursor.c: has the cursor read sealed parts through a cache of the caller's, so that what others
 // want stays in theirs.
 void cursor_read_apart(struct cursor *cursor, KEEPS struct segment_cache *cache);
+
+// compact.c: what an entry takes over from the parts whose place its segment takes: numbers that a
+// segment without the first rows cannot know.
+void entry_inherit(struct manifest_entry *entry, struct part *const *parts, uint32_t count);
+// One file that cannot be read shall not keep all others from being replaced: those are marked.
+bool may_be_damage(err code);
+void mark_unfit(struct part *const *parts, uint32_t count);
 
 // seal.c: a number that no other segment has, and a directory for the files.
 err store_begin_segment(struct store *store, uint64_t *ret_generation, struct als_why *why);

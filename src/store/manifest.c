@@ -20,7 +20,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { FORMAT = 1, HEAD_BYTES = 32, ENTRY_BYTES = 128 };
+enum { FORMAT = 1, HEAD_BYTES = 32, ENTRY_BYTES = 128, REMOVED_AT = 112 };
 enum { KIND_CHANGE = 1, KIND_LIST = 2 };
 // A whole list is written when so many changes more than there are segments lie behind the last.
 enum { CHANGES_BEFORE_LIST = 256 };
@@ -57,11 +57,13 @@ static void encode_entry(uint8_t *at, const struct manifest_entry *entry)
                           facts->bytes,
                           facts->raw_bytes,
                           facts->generation};
-    static_assert(sizeof numbers + sizeof facts->identity <= ENTRY_BYTES);
+    static_assert(sizeof numbers + sizeof facts->identity == REMOVED_AT);
     memset(at, 0, ENTRY_BYTES);
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         store_le64(at + i * 8, numbers[i]);
     memcpy(at + sizeof numbers, facts->identity, sizeof facts->identity);
+    store_le64(at + REMOVED_AT, entry->removed);
+    store_le64(at + REMOVED_AT + 8, entry->removed_at);
 }
 
 static void decode_entry(const uint8_t *at, struct manifest_entry *entry)
@@ -80,6 +82,8 @@ static void decode_entry(const uint8_t *at, struct manifest_entry *entry)
                                     .generation = load_le64(at + 88)};
     entry->new_types = load_le64(at + 64);
     memcpy(facts->identity, at + 96, sizeof facts->identity);
+    entry->removed = load_le64(at + REMOVED_AT);
+    entry->removed_at = load_le64(at + REMOVED_AT + 8);
 }
 
 static err bad(const char *what, struct als_why *why)

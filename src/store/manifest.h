@@ -13,11 +13,16 @@ struct os;
 struct os_dir;
 struct manifest;
 
-// A segment as the manifest knows it. Its generation is its number: no two segments of a store
-// ever have the same.
+// A segment as the manifest knows it. What it says of entities that began in it is inherited like
+// the types, where the segment's footer counts its own rows. Its generation is its number: no two
+// segments of a store ever have the same.
 struct manifest_entry {
     struct segment_facts facts;
-    uint64_t new_types; // types whose first event is in it
+    uint64_t new_types; // types whose first event is in it, or was
+    // What retention took out of the history here, or next to it. It may have rested on newer
+    // events up to the last, so a copy that ends before that would not be what the store was.
+    uint64_t removed;
+    als_position removed_at; // the greatest manifest_sealed() at which it did; 0: never
 };
 
 // Opens what is there; a store that has never sealed has no manifest, and none is made. Its log has

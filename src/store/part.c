@@ -70,16 +70,25 @@ struct part *part_new_hot(struct store *store, als_position first)
     return MOVE(part);
 }
 
-struct part *part_new_sealed(struct store *store, const struct segment_facts *facts,
-                             uint64_t new_types)
+struct part *part_new_sealed(struct store *store, const struct manifest_entry *entry)
 {
-    struct part *part = part_new(store, facts->first);
+    struct part *part = part_new(store, entry->facts.first);
     if (!part)
         return NULL;
-    part->facts = *facts;
+    part->facts = entry->facts;
     part->facts.tenant = store_tenant(store);
-    part->new_types = new_types;
+    part->new_types = entry->new_types;
+    part->removed = entry->removed;
+    part->removed_at = entry->removed_at;
     return part;
+}
+
+struct manifest_entry part_entry(const struct part *part)
+{
+    return (struct manifest_entry){.facts = part->facts,
+                                   .new_types = part->new_types,
+                                   .removed = part->removed,
+                                   .removed_at = part->removed_at};
 }
 
 struct part *part_ref(struct part *part)
@@ -107,10 +116,18 @@ void part_unref(struct part *part)
     }
     index_file_close(part->file);
     segment_close(part->segment);
-    if (atomic_load(&part->dropped))
+    struct part *origin = part->origin;
+    bool dropped = atomic_load(&part->dropped);
+    if (dropped && !origin)
         part_remove_files(part);
     lock_deinit(&part->open_lock);
+    free(part->type_bytes);
     free(part);
+    if (!origin)
+        return;
+    if (dropped)
+        atomic_store(&origin->dropped, true);
+    part_unref(origin); // which has none itself
 }
 
 str part_name(const struct segment_facts *facts, const char *suffix,

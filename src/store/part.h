@@ -10,6 +10,7 @@
 #include "base/lock.h"
 #include "index/index.h"
 #include "segment/segment.h"
+#include "store/manifest.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -24,7 +25,14 @@ struct part {
 
     // Sealed.
     struct segment_facts facts;
-    uint64_t new_types;    // types whose first event is here
+    uint64_t new_types; // types whose first event is here, or was
+    uint64_t removed;   // as the manifest's entry
+    als_position removed_at;
+    struct part
+        *origin; // the same files under older numbers; they are its own; NULL: they are ours
+    // Retention's.
+    uint64_t looked;       // so many rows seemed to go, and it was not worth it
+    uint64_t *type_bytes;  // of payloads and metadata, one a type of the index; NULL: not added up
     _Atomic bool dropped;  // no list has it any more: its files go when it dies
     _Atomic bool unfit;    // it cannot be read: compaction leaves it where it is
     struct lock open_lock; // guards opening the next two, which are set once
@@ -40,11 +48,13 @@ struct parts {
 
 // Each gives a part with one reference; NULL: no memory.
 struct part *part_new_hot(struct store *store, als_position first);
-struct part *part_new_sealed(struct store *store, const struct segment_facts *facts,
-                             uint64_t new_types);
+struct part *part_new_sealed(struct store *store, const struct manifest_entry *entry);
 struct part *part_ref(struct part *part);
 void part_unref(struct part *part); // NULL is accepted
 AUTO_WITH(part, part_unref)
+
+// What the manifest has of it.
+struct manifest_entry part_entry(const struct part *part);
 
 static inline bool part_is_sealed(const struct part *part)
 {

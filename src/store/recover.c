@@ -267,6 +267,7 @@ static void count_entry(struct store *store, const struct manifest_entry *entry)
 {
     atomic_fetch_add(&store->entities, entry->facts.new_entities);
     atomic_fetch_add(&store->types, entry->new_types);
+    atomic_fetch_add(&store->removed, entry->removed);
     store->recorded_us = entry->facts.recorded_last_us;
 }
 
@@ -276,7 +277,7 @@ static err make_parts(struct store *store, const struct manifest_entry *entries,
 {
     store->parts = parts_new((uint32_t)count + 1);
     for (size_t i = 0; store->parts && i < count; i++) {
-        struct part *part = part_new_sealed(store, &entries[i].facts, entries[i].new_types);
+        struct part *part = part_new_sealed(store, &entries[i]);
         if (!part)
             return FAIL(why, ALS_NO_MEMORY, "a list of %zu segments", count);
         parts_add(store->parts, part);

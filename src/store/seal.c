@@ -13,11 +13,15 @@
 #include "os/os.h"
 
 // What became of segments that were replaced: their files go with the last view that sees them.
-static void drop(struct part *const *parts, uint32_t count)
+static void drop(const struct replacing *replacing)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (part_is_sealed(parts[i]))
-            atomic_store(&parts[i]->dropped, true);
+    const struct part *added = replacing->added;
+    for (uint32_t i = 0; i < replacing->count; i++) {
+        struct part *part = replacing->parts[i];
+        bool stays = added && added->facts.generation == part->facts.generation;
+        if (part_is_sealed(part) && !stays)
+            atomic_store(&part->dropped, true);
+    }
 }
 
 static size_t place_in_manifest(const struct manifest *manifest, const struct part *first)
@@ -39,13 +43,13 @@ static err tell_manifest(struct store *store, const struct replacing *replacing,
     bool sealed = part_is_sealed(replacing->parts[0]);
     struct manifest_entry entry = {.facts = {.first = 0}};
     if (added)
-        entry = (struct manifest_entry){.facts = added->facts, .new_types = added->new_types};
+        entry = part_entry(added);
     struct manifest_change change = {.at = place_in_manifest(store->manifest, replacing->parts[0]),
                                      .removed = sealed ? replacing->count : 0,
                                      .added = &entry,
                                      .added_count = added ? 1 : 0};
     err code = manifest_commit(store->manifest, &change, why);
-    if (code != ALS_OK && added && !manifest_failed(store->manifest))
+    if (code != ALS_OK && added && !added->origin && !manifest_failed(store->manifest))
         atomic_store(&added->dropped, true);
     return code;
 }
@@ -64,7 +68,7 @@ static err commit(struct store *store, const struct replacing *replacing, struct
         return code;
     }
     store_show(store, replacing, space);
-    drop(replacing->parts, replacing->count);
+    drop(replacing);
     return ALS_OK;
 }
 
@@ -109,9 +113,9 @@ static err seal(struct store *store, struct view view, uint32_t at, struct als_w
     struct part *source = view.parts->items[at];
     struct making making = {
         .view = view, .first = source->first, .last = parts_last(view.parts, at, view.position)};
-    struct segment_facts facts;
-    TRY(make_segment(store, &making, &facts, why));
-    AUTO(part) part = part_new_sealed(store, &facts, source->new_types);
+    struct manifest_entry entry = {.new_types = source->new_types};
+    TRY(make_segment(store, &making, &entry.facts, why));
+    AUTO(part) part = part_new_sealed(store, &entry);
     if (!part)
         return FAIL(why, ALS_NO_MEMORY, "a segment cannot be shown");
     struct replacing replacing = {.parts = &view.parts->items[at], .count = 1, .added = part};

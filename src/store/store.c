@@ -323,6 +323,11 @@ bool store_has_failed(const struct store *store)
     return atomic_load(&store->failed);
 }
 
+bool store_is_thinned(const struct store *store)
+{
+    return atomic_load(&store->removed) > 0;
+}
+
 als_position store_position(const struct store *store)
 {
     return atomic_load_explicit(&store->position, memory_order_acquire);
@@ -359,7 +364,9 @@ struct store_stat store_stat(struct store *store)
     lock_take(&store->stat_lock);
     struct log_stat log = store->log_stat;
     lock_release(&store->stat_lock);
-    struct store_stat stat = {.events = store_position(store),
+    uint64_t removed = atomic_load(&store->removed);
+    struct store_stat stat = {.events = store_position(store) - removed,
+                              .removed = removed,
                               .entities = atomic_load(&store->entities),
                               .types = atomic_load(&store->types),
                               .wal_files = log.files,

@@ -189,6 +189,39 @@ struct store_compacted {
 err store_compact(struct store *store, const struct store_compaction *how,
                   struct store_compacted *ret_compacted, struct als_why *why);
 
+// ---- Retention: what no rule keeps is taken out of sealed files. Positions and versions stay what
+// they are. Threads: as compaction, and on the same thread.
+
+#define STORE_ANY_AGE INT64_MIN
+struct store_rule {
+    str types;         // a type, or a prefix with a '*' behind it; the longest one that fits counts
+    int64_t before_us; // what was recorded before goes; STORE_ANY_AGE: nothing for its age
+    uint64_t count_max; // of each type the newest so many stay; 0: all
+    uint64_t bytes_max; // of each type the newest of so many bytes together, payload and metadata
+};
+
+struct store_retention {
+    const struct store_rule *rules;
+    size_t rule_count;
+    bool all; // false: a file is made anew only when it loses at least a quarter of its events
+    uint64_t files_max; // it ends when so many lost events, and there may be more; 0: no bound
+    // Told now and then how many bytes were read and written, and are to be with the file under
+    // way. It may wait; false gives up. NULL: not.
+    bool (*paced)(void *context, uint64_t done, uint64_t total);
+    void *context;
+};
+
+struct store_retained {
+    uint64_t files, files_removed;      // that lost events; that went as a whole
+    uint64_t bytes_before, bytes_after; // of those files
+    uint64_t events;
+};
+
+// Goes through the files, the newest ones first. The newest sealed event of each entity and each
+// type stays in any case. What was removed before a failure is told. Errors as of store_compact().
+err store_retain(struct store *store, const struct store_retention *how,
+                 struct store_retained *ret_retained, struct als_why *why);
+
 // ---- Reading
 
 // What one reader sees: everything up to `position`, in parts that stay as they are while it is
@@ -203,6 +236,11 @@ void view_unpin(struct view view);
 
 // The entity's version in the view, 0 when it has no event there.
 err view_version(struct view view, str entity, als_version *ret_version, struct als_why *why);
+// How many of its events up to a position are there: as many as versions, unless retention took
+// some out.
+err view_count(struct view view, str entity, als_position up_to, uint64_t *ret_count,
+               struct als_why *why);
+bool store_is_thinned(const struct store *store); // retention has taken something out. Any thread
 
 als_position store_position(const struct store *store); // published
 
@@ -275,6 +313,7 @@ struct store_stat {
     uint64_t wal_files, wal_bytes, wal_bytes_allocated, wal_syncs, wal_sync_ns;
     uint64_t segments, segment_bytes, sealed; // files, their bytes, positions in them
     uint64_t unfit;                           // files that compaction passes over
+    uint64_t removed;                         // events that retention took out; not in `events`
     uint64_t index_bytes;
     uint64_t waiting;
 };
@@ -327,8 +366,8 @@ struct store_copied {
 err store_copy_view(struct os *os, struct view view, struct os_dir *target,
                     const struct store_copying *copying, struct store_copied *ret_copied,
                     struct als_why *why);
-// The same from a store that nobody has open. ALS_UNSUPPORTED when `up_to` lies within a segment
-// from which events were removed.
+// The same from a store that nobody has open. ALS_UNSUPPORTED when `up_to` lies before what was
+// sealed when retention removed events up to there: what was removed may be what was newest then.
 err store_copy(struct os *os, struct os_dir *source, struct os_dir *target,
                const struct store_copying *copying, struct store_copied *ret_copied,
                struct als_why *why);

@@ -34,6 +34,9 @@ struct verifying {
     bool bytes_only; // versions are not followed
     struct versions versions;
     als_position position;
+    bool sealed;                      // what is taken comes from segments
+    uint64_t removed;                 // that the manifest tells of
+    uint64_t holes, versions_missing; // in what is there
     store_each *each;
     void *context;
     struct store_verdict *verdict;
@@ -78,7 +81,9 @@ static err check_version(struct verifying *verifying, const struct als_event *ev
     slot->hash = hash ? hash : 1;
     als_version expected = slot->version + 1;
     slot->version = event->version;
-    if (event->version != expected)
+    if (verifying->sealed && event->version > expected)
+        verifying->versions_missing += event->version - expected;
+    else if (event->version != expected)
         return FAIL(why, ALS_CORRUPT, "event %llu has version %llu of its entity, expected %llu",
                     (unsigned long long)event->position, (unsigned long long)event->version,
                     (unsigned long long)expected);
@@ -87,7 +92,9 @@ static err check_version(struct verifying *verifying, const struct als_event *ev
 
 static err take(struct verifying *verifying, const struct als_event *event, struct als_why *why)
 {
-    if (event->position != verifying->position + 1)
+    if (verifying->sealed && event->position > verifying->position)
+        verifying->holes += event->position - verifying->position - 1;
+    else if (event->position != verifying->position + 1)
         return FAIL(why, ALS_CORRUPT, "the history goes on with position %llu after %llu",
                     (unsigned long long)event->position, (unsigned long long)verifying->position);
     if (!verifying->bytes_only)
@@ -165,6 +172,19 @@ static err verify_index(struct verifying *verifying, const struct manifest_entry
     return code;
 }
 
+// Each removed event has left a hole, and a newer one of its entity with a greater version.
+static err check_removed(const struct verifying *verifying, struct als_why *why)
+{
+    uint64_t removed = verifying->removed;
+    if (verifying->holes != removed)
+        return FAIL(why, ALS_CORRUPT, "%llu sealed positions have no event, %llu were removed",
+                    (unsigned long long)verifying->holes, (unsigned long long)removed);
+    if (!verifying->bytes_only && verifying->versions_missing != removed)
+        return FAIL(why, ALS_CORRUPT, "%llu sealed versions have no event, %llu were removed",
+                    (unsigned long long)verifying->versions_missing, (unsigned long long)removed);
+    return ALS_OK;
+}
+
 static err verify_segments(struct verifying *verifying, struct als_why *why)
 {
     struct store_verdict index = *verifying->verdict;
@@ -173,7 +193,9 @@ static err verify_segments(struct verifying *verifying, struct als_why *why)
     if (count)
         TRY(verifying->os->dir_open(verifying->os, verifying->dir, S("segments"), false,
                                     &verifying->segments_dir, why));
+    verifying->sealed = true;
     for (size_t i = 0; i < count; i++) {
+        verifying->removed += entries[i].removed;
         TRY(verify_segment(verifying, &entries[i], why));
         TRY(verify_index(verifying, &entries[i], why));
         if (verifying->verdict->finding == STORE_INDEX_DAMAGED && index.finding == STORE_SOUND)
@@ -181,7 +203,8 @@ static err verify_segments(struct verifying *verifying, struct als_why *why)
     }
     if (index.finding == STORE_INDEX_DAMAGED)
         memcpy(verifying->verdict->file, index.file, sizeof index.file);
-    return ALS_OK;
+    verifying->sealed = false;
+    return check_removed(verifying, why);
 }
 
 // ---- Logs

@@ -67,6 +67,47 @@ err view_version(struct view view, str entity, als_version *ret_version, struct 
                       : ALS_OK;
 }
 
+static err count_sealed(struct part *part, str entity, als_position up_to, uint64_t *count,
+                        struct als_why *why)
+{
+    struct index_file *file;
+    struct index_rows rows;
+    struct segment *segment;
+    uint32_t row, found = 0;
+    TRY(part_file(part, &file, why));
+    TRY(index_file_find(file, INDEX_ENTITY, entity, &rows, why));
+    if (rows.count == 0 || rows.last <= up_to) {
+        *count += rows.count;
+        return ALS_OK;
+    }
+    TRY(part_segment(part, &segment, why));
+    TRY(segment_row_of(segment, up_to + 1, &row, why));
+    if (row)
+        TRY(index_rows_to(&rows, row - 1, &found, why));
+    *count += found;
+    return ALS_OK;
+}
+
+err view_count(struct view view, str entity, als_position up_to, uint64_t *ret_count,
+               struct als_why *why)
+{
+    *ret_count = 0;
+    up_to = up_to < view.position ? up_to : view.position;
+    for (uint32_t i = 0; view.store && i < view.parts->count; i++) {
+        struct part *part = view.parts->items[i];
+        if (part->first > up_to)
+            break;
+        if (part_is_sealed(part)) {
+            TRY(count_sealed(part, entity, up_to, ret_count, why));
+            continue;
+        }
+        const struct index_list *list = index_find(part->index, INDEX_ENTITY, entity);
+        if (list)
+            *ret_count += index_list_count_to(list, index_base(part->index), up_to);
+    }
+    return ALS_OK;
+}
+
 size_t view_segments(struct view view, struct store_segment *ret_segments, size_t room)
 {
     size_t count = 0;

@@ -414,6 +414,20 @@ def test_compact_says_what_it_merged(server):
     check(re.search(r"^[78] files of .* became 1 of .*: 4[28]0 events in .*", said, re.M), said)
 
 
+def test_retention_shows_sets_and_keeps_rules(server):
+    equal([], run(server, "retention").lines[0]["rules"])
+    rules = [{"event_type": "test.*", "max_count": 3}]
+    told = run(server, "retention", "set", stdin=json.dumps({"rules": rules}))
+    equal(rules, told.lines[0]["rules"])
+    equal(rules, run(server, "retention", "show").lines[0]["rules"])
+    equal(0, run(server, "retention", "run").lines[0]["events_removed"])
+    check("0 events were removed." in on_terminal(server, "retention", "run"))
+    refused = run(server, "retention", "set", stdin='{"rules":[{"event_type":"a","max_count":0}]}')
+    equal(1, refused.code)
+    check("rules[0].max_count" in refused.err, refused.err)
+    equal(2, run(server, "retention", "forget").code)
+
+
 def test_people_get_tables_and_scripts_get_json(server):
     run(server, "append", stdin=event("e", {"a": [1]}, timestamp="2025-01-01T00:00:00Z"))
     table = on_terminal(server, "query").splitlines()

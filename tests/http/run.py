@@ -28,6 +28,7 @@ MODULES = [
     "test_state",
     "test_snapshots",
     "test_compaction",
+    "test_retention",
     "test_analytics",
     "test_backups",
     "test_stream",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store under power cuts: random appends with versions, ids and conditions, several to a turn,
-// sealed and merged now and then, against a model that is an array of events and loops. Whatever
-// survives a crash must be the first so many batches of the model, whole, at least all that were
-// answered, with every index right.
+// sealed, merged and thinned now and then, against a model that is an array of events and loops.
+// Whatever survives a crash must be the first so many batches of the model, whole, at least all
+// that were answered, with every index right.
 #include "base/limits.h"
 #include "base/mutant.h"
 #include "base/rand.h"
@@ -22,6 +22,8 @@ struct model_event {
     uint32_t salt; // what it says is drawn from it
     uint32_t entity, type, batch;
     bool has_id;
+    bool may_go, gone; // retention was asked to remove it; did
+    int64_t recorded_us;
 };
 
 struct model {
@@ -138,6 +140,7 @@ static err same_indexes(struct model *model, struct view view, struct cursor *cu
     uint32_t count = (uint32_t)view.position;
     struct als_event event;
     char space[8];
+    als_version version;
     for (uint32_t entity = 0; entity < ENTITIES; entity++) {
         uint32_t found = 0;
         TRY(cursor_over_entity(cursor, view, name_of('e', entity, space),
@@ -150,14 +153,19 @@ static err same_indexes(struct model *model, struct view view, struct cursor *cu
                 return FAIL(why, ALS_INTERNAL, "position %u is not of entity %u",
                             (uint32_t)event.position, entity);
         }
+        for (uint32_t i = 0; i < count; i++)
+            found += model->events[i].gone && model->events[i].entity == entity;
         if (found != version_of(model, count, entity))
             return FAIL(why, ALS_INTERNAL, "entity %u has %u events", entity, found);
+        TRY(view_version(view, name_of('e', entity, space), &version, why));
+        if (version != found)
+            return FAIL(why, ALS_INTERNAL, "entity %u has version %u", entity, (uint32_t)version);
     }
     for (uint32_t i = 0; i < count; i++) {
         TRY(cursor_over_id(cursor, view, id_of(model->events[i].salt),
                            (struct cursor_bounds){.up_to = count}, why));
         TRY(cursor_next(cursor, &event, why));
-        if (event.position != i + 1)
+        if (event.position != (model->events[i].gone ? 0 : i + 1))
             return FAIL(why, ALS_INTERNAL, "the id of event %u leads elsewhere", i + 1);
     }
     return ALS_OK;
@@ -167,13 +175,19 @@ static err same_events(struct model *model, struct view view, struct cursor *cur
                        struct als_why *why)
 {
     int64_t recorded_us = INT64_MIN;
+    struct als_event event;
     TRY(cursor_over_all(cursor, view, (struct cursor_bounds){.up_to = UINT64_MAX}, why));
+    TRY(cursor_next(cursor, &event, why));
     for (uint32_t i = 0; i < view.position; i++) {
-        struct als_event event;
-        TRY(cursor_next(cursor, &event, why));
+        struct model_event *wanted = &model->events[i];
+        wanted->gone = wanted->may_go && event.position != i + 1;
+        if (wanted->gone)
+            continue;
         TRY(same_event(model, i, &event, &recorded_us, why));
+        wanted->recorded_us = recorded_us;
+        TRY(cursor_next(cursor, &event, why));
     }
-    return ALS_OK;
+    return event.position == 0 ? ALS_OK : FAIL(why, ALS_INTERNAL, "there are too many events");
 }
 
 static uint32_t distinct(const struct model *model, uint32_t count, bool types)
@@ -193,6 +207,12 @@ static err same_counts(const struct model *model, struct store *store, uint32_t 
 {
     struct store_stat stat = store_stat(store);
     uint32_t entities = distinct(model, count, false), types = distinct(model, count, true);
+    uint32_t gone = 0;
+    for (uint32_t i = 0; i < count; i++)
+        gone += model->events[i].gone;
+    if (stat.removed != gone || stat.events != count - gone)
+        return FAIL(why, ALS_INTERNAL, "%u events are gone, %u were counted", gone,
+                    (uint32_t)stat.removed);
     if (stat.entities != entities || stat.types != types)
         return FAIL(why, ALS_INTERNAL, "%u entities and %u types, counted were %u and %u", entities,
                     types, (uint32_t)stat.entities, (uint32_t)stat.types);
@@ -280,7 +300,7 @@ static void draw_repetition(struct work *work, struct post *post)
 {
     struct model *model = work->model;
     uint32_t i = (uint32_t)rand_below(&work->rand, model->tried + 1);
-    while (i < model->tried && !model->events[i].has_id)
+    while (i < model->tried && (!model->events[i].has_id || model->events[i].gone))
         i++;
     if (i >= model->tried)
         return;
@@ -308,7 +328,8 @@ static bool draw_condition(struct work *work, struct post *post, uint32_t count)
     bool violated = false;
     for (uint32_t i = (uint32_t)condition->after; i < count; i++) {
         const struct model_event *event = &work->model->events[i];
-        violated |= (!by_entity || event->entity == entity) && (!by_type || event->type == type);
+        violated |= !event->gone && (!by_entity || event->entity == entity) &&
+                    (!by_type || event->type == type);
     }
     return violated;
 }
@@ -439,6 +460,44 @@ static err compact(struct work *work, struct als_why *why)
     return code;
 }
 
+// Whether a rule lets go of event `at`; the newest of its entity and its type always stays.
+static bool lets_go(const struct model *model, uint32_t at, const struct store_rule *rule)
+{
+    const struct model_event *event = &model->events[at];
+    uint64_t of_type = 0, of_entity = 0;
+    char type[8];
+    for (uint32_t i = at + 1; i < model->tried; i++) {
+        of_type += !model->events[i].gone && model->events[i].type == event->type;
+        of_entity += model->events[i].entity == event->entity;
+    }
+    bool old = event->recorded_us < rule->before_us;
+    bool many = rule->count_max && of_type >= rule->count_max;
+    return type_matches(rule->types, name_of('t', event->type, type)) && (old || many) &&
+           of_type > 0 && of_entity > 0;
+}
+
+// Some of what is sealed goes, and what is left stays what it was.
+static err retain(struct work *work, struct als_why *why)
+{
+    struct model *model = work->model;
+    struct rand *rand = &work->rand;
+    char type[8];
+    TRY(same_store(model, work->opened.store, work->opened.cursor, why));
+    struct store_rule rule = {.before_us = STORE_ANY_AGE, .count_max = rand_below(rand, 4)};
+    rule.types = rand_below(rand, 2) ? S("*") : name_of('t', (uint32_t)rand_below(rand, 2), type);
+    if (model->tried && rand_below(rand, 2))
+        rule.before_us = model->events[rand_below(rand, model->tried)].recorded_us + 1;
+    for (uint32_t i = 0; i < model->tried; i++)
+        model->events[i].may_go |= lets_go(model, i, &rule);
+    struct store_retention how = {.rules = &rule, .rule_count = 1, .all = rand_below(rand, 4) > 0};
+    struct store_retained retained;
+    err code = store_retain(work->opened.store, &how, &retained, why);
+    if (code == ALS_CORRUPT)
+        return code;
+    TRY(same_store(model, work->opened.store, work->opened.cursor, why));
+    return code;
+}
+
 static err reopen(struct work *work, struct als_why *why)
 {
     struct model *model = work->model;
@@ -457,9 +516,11 @@ static err reopen(struct work *work, struct als_why *why)
 
 static err step(struct work *work, struct als_why *why)
 {
-    uint64_t choice = rand_below(&work->rand, 12);
+    uint64_t choice = rand_below(&work->rand, 14);
     err code;
-    if (choice > 9)
+    if (choice > 11)
+        code = retain(work, why);
+    else if (choice > 9)
         code = compact(work, why);
     else if (choice > 7)
         code = seal(work, why);
@@ -509,6 +570,8 @@ static bool check(void *context, struct sim *sim, struct als_why *why)
     code = take_turn(&work, why);
     if (code == ALS_OK)
         code = seal(&work, why);
+    if (code == ALS_OK)
+        code = retain(&work, why);
     if (code == ALS_OK)
         code = compact(&work, why);
     if (code == ALS_OK) {
