@@ -10,8 +10,8 @@ help: ## this list
 setup: ## install what the build needs from Debian's packages
 	@tools/setup
 
-build: setup ## the programs, into build/release
-	@tools/build release
+build: setup ## the programs and the library, into build/release
+	@tools/build release shipped
 
 run: build ## start the server, its data in ./data (ARGS="--listen 127.0.0.1:3900")
 	build/release/allsourced --data-dir data $(ARGS)

@@ -106,3 +106,9 @@ if(SCDOC)
     add_custom_target(man ALL DEPENDS ${man_pages})
     install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
+
+# What is installed, without tests and measurements, which take longer to build than all of it.
+add_custom_target(shipped DEPENDS allsourced allsource allsource_static allsource_shared)
+if(TARGET man)
+    add_dependencies(shipped man)
+endif()

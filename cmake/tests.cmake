@@ -53,6 +53,7 @@ string(REPLACE ";" "\n" test_list "${test_programs}")
 file(WRITE ${CMAKE_BINARY_DIR}/test-programs "${test_list}\n")
 string(REPLACE ";" "\n" fuzz_list "${fuzz_programs}")
 file(WRITE ${CMAKE_BINARY_DIR}/fuzz-programs "${fuzz_list}\n")
+add_custom_target(fuzzers DEPENDS ${fuzz_programs})
 
 # Segments for other readers of Parquet (tests/segment/run).
 add_executable(segment_sample EXCLUDE_FROM_ALL tests/segment/sample.c)
