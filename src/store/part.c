@@ -213,10 +213,13 @@ err part_file(struct part *part, struct index_file **ret_file, struct als_why *w
     if (!file) {
         lock_take(&part->open_lock);
         file = atomic_load(&part->file);
-        err code = file ? ALS_OK : open_index(part, &file, why);
-        if (code == ALS_OK)
-            index_file_count(file, &part->store->index_blocks);
-        atomic_store_explicit(&part->file, file, memory_order_release);
+        err code = ALS_OK;
+        if (!file) { // nobody was faster
+            code = open_index(part, &file, why);
+            if (code == ALS_OK)
+                index_file_count(file, &part->store->index_blocks);
+            atomic_store_explicit(&part->file, file, memory_order_release);
+        }
         lock_release(&part->open_lock);
         TRY(code);
     }
