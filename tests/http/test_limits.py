@@ -655,7 +655,10 @@ def test_files_of_a_data_directory_are_the_owners_alone():
 def open_files(server):
     """What the process has open in the file system of temporary files."""
     folder = f"/proc/{server.process.pid}/fd"
-    targets = [os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)]
+    targets = []
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            targets.append(os.readlink(os.path.join(folder, name)))
     return [target for target in targets if target.startswith(tempfile.gettempdir() + "/")]
 
 
