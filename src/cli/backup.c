@@ -116,15 +116,6 @@ struct answer { // what the server says of the backup
     struct als_backup_report report;
 };
 
-static uint64_t number_of(const struct json_doc *doc, str name)
-{
-    uint64_t number = 0;
-    const struct json_node *node = json_member(doc, json_root(doc), name);
-    if (node && node->kind == JSON_NUMBER)
-        (void)json_to_u64(json_span(doc, node), &number); // else 0
-    return number;
-}
-
 static str text_of(const struct json_doc *doc, str name, struct arena *arena)
 {
     const struct json_node *node = json_member(doc, json_root(doc), name);
@@ -142,12 +133,12 @@ static err read_answer(struct cli *cli, str body, struct answer *answer, struct 
     *answer = (struct answer){.name = text_of(&doc, S("name"), cli->arena),
                               .state = text_of(&doc, S("state"), cli->arena),
                               .error = text_of(&doc, S("error"), cli->arena),
-                              .bytes_done = number_of(&doc, S("bytes_done")),
-                              .report = {.tenants = number_of(&doc, S("tenants")),
-                                         .events = number_of(&doc, S("events")),
-                                         .files = number_of(&doc, S("files")),
-                                         .bytes = number_of(&doc, S("bytes")),
-                                         .position = number_of(&doc, S("position"))}};
+                              .bytes_done = answer_number(&doc, S("bytes_done")),
+                              .report = {.tenants = answer_number(&doc, S("tenants")),
+                                         .events = answer_number(&doc, S("events")),
+                                         .files = answer_number(&doc, S("files")),
+                                         .bytes = answer_number(&doc, S("bytes")),
+                                         .position = answer_number(&doc, S("position"))}};
     return ALS_OK;
 }
 

@@ -27,15 +27,6 @@ static const struct manual manual = {
     .flag_count = COUNT_OF(flags),
 };
 
-static uint64_t number_of(const struct json_doc *doc, str name)
-{
-    uint64_t number = 0;
-    const struct json_node *node = json_member(doc, json_root(doc), name);
-    if (node && node->kind == JSON_NUMBER)
-        (void)json_to_u64(json_span(doc, node), &number);
-    return number;
-}
-
 static void show_compacted(struct cli *cli, str body, struct buf *buf)
 {
     struct json_doc doc;
@@ -44,22 +35,22 @@ static void show_compacted(struct cli *cli, str body, struct buf *buf)
         buf_put_str(buf, body);
         return;
     }
-    uint64_t files = number_of(&doc, S("files_compacted"));
+    uint64_t files = answer_number(&doc, S("files_compacted"));
     if (files == 0) {
         buf_put_str(buf, S("There is nothing to merge.\n"));
         return;
     }
     show_count(files, buf);
     buf_put_str(buf, S(" files of "));
-    show_bytes(number_of(&doc, S("bytes_before")), buf);
+    show_bytes(answer_number(&doc, S("bytes_before")), buf);
     buf_put_str(buf, S(" became "));
-    show_count(number_of(&doc, S("files_created")), buf);
+    show_count(answer_number(&doc, S("files_created")), buf);
     buf_put_str(buf, S(" of "));
-    show_bytes(number_of(&doc, S("bytes_after")), buf);
+    show_bytes(answer_number(&doc, S("bytes_after")), buf);
     buf_put_str(buf, S(": "));
-    show_count(number_of(&doc, S("events_compacted")), buf);
+    show_count(answer_number(&doc, S("events_compacted")), buf);
     buf_put_str(buf, S(" events in "));
-    show_duration((double)number_of(&doc, S("duration_ms")) / 1e3, buf);
+    show_duration((double)answer_number(&doc, S("duration_ms")) / 1e3, buf);
     buf_put_str(buf, S(".\n"));
 }
 
@@ -81,24 +72,11 @@ static err ask(struct remote *remote, const struct compact_words *asked, struct 
 static int run(struct remote *remote, const void *words)
 {
     const struct compact_words *asked = words;
-    struct cli *cli = remote->cli;
     struct als_why why;
-    struct buf body, text;
+    struct buf body;
     buf_init(&body, 1 << 20);
-    buf_init(&text, 1 << 20);
-    int code;
     err failed = ask(remote, asked, &body, &why);
-    if (failed != ALS_OK) {
-        code = remote_failed(remote, failed, &why);
-    } else {
-        if (cli->out_terminal && !asked->remote.json)
-            show_compacted(cli, buf_str(&body), &text);
-        else
-            buf_printf(&text, "%.*s\n", STR(str_trim(buf_str(&body))));
-        cli_write(cli, buf_str(&text));
-        code = cli_finish(cli, EXIT_DONE);
-    }
-    buf_deinit(&text);
+    int code = remote_end(remote, failed, &why, buf_str(&body), asked->remote.json, show_compacted);
     buf_deinit(&body);
     return code;
 }

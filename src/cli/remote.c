@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/remote.h"
 
+#include "cli/show.h"
 #include "json/json.h"
 
 // ---- URLs
@@ -204,4 +205,41 @@ int remote_failed(struct remote *remote, err code, const struct als_why *why)
     fprintf(cli->err, "Start a server with:  allsource serve --data-dir ./data\n"
                       "or name another with: --url URL, or ALLSOURCE_URL in the environment\n");
     return EXIT_FAILED;
+}
+
+// ---- Answers
+
+static void show_indented(struct cli *cli, str body, struct buf *text)
+{
+    (void)cli;
+    show_json(body, text);
+    buf_put_char(text, '\n');
+}
+
+int remote_end(struct remote *remote, err code, const struct als_why *why, str body, bool json,
+               remote_show *show)
+{
+    struct cli *cli = remote->cli;
+    if (code != ALS_OK)
+        return remote_failed(remote, code, why);
+    struct buf text;
+    buf_init(&text, SIZE_MAX);
+    if (cli->out_terminal && !json) {
+        (show ? show : show_indented)(cli, body, &text);
+    } else {
+        buf_put_str(&text, str_trim(body));
+        buf_put_char(&text, '\n');
+    }
+    cli_write(cli, buf_str(&text));
+    buf_deinit(&text);
+    return cli_finish(cli, EXIT_DONE);
+}
+
+uint64_t answer_number(const struct json_doc *doc, str name)
+{
+    uint64_t number = 0;
+    const struct json_node *node = json_member(doc, json_root(doc), name);
+    if (node && node->kind == JSON_NUMBER)
+        (void)json_to_u64(json_span(doc, node), &number);
+    return number;
 }

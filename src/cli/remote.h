@@ -68,3 +68,16 @@ err remote_error(int status, str body, struct als_why *why);
 
 // Tells the person what failed and, when nobody is there, what to do about it. EXIT_FAILED.
 int remote_failed(struct remote *remote, err code, const struct als_why *why);
+
+// ---- Answers
+
+// An answer as a person likes to read it.
+typedef void remote_show(struct cli *cli, str body, struct buf *text);
+
+// The last step of a verb: tells what failed, or writes the answer, on a terminal by `show` (NULL:
+// indented) unless JSON was asked for, else as it came, on one line. Returns the exit code.
+int remote_end(struct remote *remote, err code, const struct als_why *why, str body, bool json,
+               remote_show *show);
+
+struct json_doc;
+uint64_t answer_number(const struct json_doc *doc, str name); // 0 when there is none

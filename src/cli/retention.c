@@ -83,15 +83,6 @@ static err ask(struct remote *remote, const struct retention_words *asked, struc
     return code;
 }
 
-static uint64_t number_of(const struct json_doc *doc, str name)
-{
-    uint64_t number = 0;
-    const struct json_node *node = json_member(doc, json_root(doc), name);
-    if (node && node->kind == JSON_NUMBER)
-        (void)json_to_u64(json_span(doc, node), &number);
-    return number;
-}
-
 static void show_run(struct cli *cli, str body, struct buf *buf)
 {
     struct json_doc doc;
@@ -100,40 +91,28 @@ static void show_run(struct cli *cli, str body, struct buf *buf)
         buf_put_str(buf, body);
         return;
     }
-    show_count(number_of(&doc, S("events_removed")), buf);
+    show_count(answer_number(&doc, S("events_removed")), buf);
     buf_put_str(buf, S(" events were removed. "));
-    show_count(number_of(&doc, S("files_removed")), buf);
+    show_count(answer_number(&doc, S("files_removed")), buf);
     buf_put_str(buf, S(" files are gone, "));
-    show_count(number_of(&doc, S("files_rewritten")), buf);
+    show_count(answer_number(&doc, S("files_rewritten")), buf);
     buf_put_str(buf, S(" were made anew: "));
-    show_bytes(number_of(&doc, S("bytes_before")), buf);
+    show_bytes(answer_number(&doc, S("bytes_before")), buf);
     buf_put_str(buf, S(" became "));
-    show_bytes(number_of(&doc, S("bytes_after")), buf);
+    show_bytes(answer_number(&doc, S("bytes_after")), buf);
     buf_put_str(buf, S(".\n"));
 }
 
 static int run(struct remote *remote, const void *words)
 {
     const struct retention_words *asked = words;
-    struct cli *cli = remote->cli;
+    bool runs = str_equal(asked->action, S("run"));
     struct als_why why;
-    struct buf body, text;
+    struct buf body;
     buf_init(&body, 2 * RULES_BYTES_MAX);
-    buf_init(&text, 2 * RULES_BYTES_MAX);
-    int code;
     err failed = ask(remote, asked, &body, &why);
-    if (failed != ALS_OK) {
-        code = remote_failed(remote, failed, &why);
-    } else {
-        bool people = cli->out_terminal && !asked->remote.json;
-        if (people && str_equal(asked->action, S("run")))
-            show_run(cli, buf_str(&body), &text);
-        else
-            buf_printf(&text, "%.*s\n", STR(str_trim(buf_str(&body))));
-        cli_write(cli, buf_str(&text));
-        code = cli_finish(cli, EXIT_DONE);
-    }
-    buf_deinit(&text);
+    int code = remote_end(remote, failed, &why, buf_str(&body), asked->remote.json,
+                          runs ? show_run : NULL);
     buf_deinit(&body);
     return code;
 }

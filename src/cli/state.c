@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/remote.h"
-#include "cli/show.h"
 
 struct state_words {
     struct remote_words remote;
@@ -59,20 +58,6 @@ static err ask(struct remote *remote, const struct state_words *asked, struct bu
     return code;
 }
 
-static int answer(struct cli *cli, const struct state_words *asked, str body)
-{
-    struct buf text;
-    buf_init(&text, SIZE_MAX);
-    if (cli->out_terminal && !asked->remote.json)
-        show_json(body, &text);
-    else
-        buf_put_str(&text, str_trim(body));
-    buf_put_char(&text, '\n');
-    cli_write(cli, buf_str(&text));
-    buf_deinit(&text);
-    return cli_finish(cli, EXIT_DONE);
-}
-
 static int run(struct remote *remote, const void *words)
 {
     const struct state_words *asked = words;
@@ -80,8 +65,7 @@ static int run(struct remote *remote, const void *words)
     struct buf body;
     buf_init(&body, (size_t)1 << 32);
     err failed = ask(remote, asked, &body, &why);
-    int code = failed == ALS_OK ? answer(remote->cli, asked, buf_str(&body))
-                                : remote_failed(remote, failed, &why);
+    int code = remote_end(remote, failed, &why, buf_str(&body), asked->remote.json, NULL);
     buf_deinit(&body);
     return code;
 }

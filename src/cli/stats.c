@@ -69,24 +69,11 @@ static err ask(struct remote *remote, struct buf *body, struct als_why *why)
 static int run(struct remote *remote, const void *words)
 {
     const struct stats_words *asked = words;
-    struct cli *cli = remote->cli;
     struct als_why why;
-    struct buf body, text;
+    struct buf body;
     buf_init(&body, 1 << 20);
-    buf_init(&text, 1 << 20);
-    int code;
     err failed = ask(remote, &body, &why);
-    if (failed != ALS_OK) {
-        code = remote_failed(remote, failed, &why);
-    } else {
-        if (cli->out_terminal && !asked->remote.json)
-            show_stats(cli, buf_str(&body), &text);
-        else
-            buf_printf(&text, "%.*s\n", STR(str_trim(buf_str(&body))));
-        cli_write(cli, buf_str(&text));
-        code = cli_finish(cli, EXIT_DONE);
-    }
-    buf_deinit(&text);
+    int code = remote_end(remote, failed, &why, buf_str(&body), asked->remote.json, show_stats);
     buf_deinit(&body);
     return code;
 }
