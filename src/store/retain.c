@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Retention: what a rule does not keep any more is taken out of the sealed files.
 //
-// 1. Each type that a rule is for gets a horizon, a position: its events before it may go. Events
-// are
-//    recorded in the order of positions, so age, count and bytes all come to that.
+// 1. Each type that a rule is for gets a horizon, a position: its events before it may go. Age,
+//    count and bytes all come to one, for events are recorded in the order of positions.
 // 2. Files are looked at from the newest to the oldest. How many rows lie before their horizons is
 //    known from the index. When it is worth it they are counted exactly.
 // 3. A file that keeps some of its rows is made anew without the others, as sealing makes one

@@ -12,6 +12,7 @@
 // prints which unsynced change was kept and which was lost.
 #pragma once
 
+#include "base/mutant.h"
 #include "sim.h"
 
 struct crash_subject {
@@ -50,3 +51,12 @@ void crash_run(const struct crash_subject *subject, const struct crash_options *
                struct crash_result *ret_result);
 // "wal: crash states 12, nested 5, faulted 3, failures 0"
 void crash_print(const char *what, const struct crash_result *result);
+
+#ifdef ALLSOURCE_MUTANTS
+// Plants each bug from `first` to `last` and runs the crash test until something is wrong, each in
+// a process of its own, for a failed assertion catches a bug as well as the model does. The
+// subject's model has not been used yet. Prints a line for each; returns how many were missed, and
+// says so.
+unsigned crash_plant(const char *what, const struct crash_subject *subject,
+                     const struct crash_options *options, enum mutant first, enum mutant last);
+#endif
