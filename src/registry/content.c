@@ -82,7 +82,27 @@ static bool is_version(str uri, struct registry_wanted *ret_wanted)
     return true;
 }
 
-// Looks for {"name":uri,"subject":...,"version":n} among the references, which were checked.
+bool read_reference(const struct json_doc *doc, const struct json_node *item, struct arena *arena,
+                    str *ret_name, struct registry_wanted *ret_wanted)
+{
+    const struct json_node *name = json_member(doc, item, S("name"));
+    const struct json_node *subject = json_member(doc, item, S("subject"));
+    const struct json_node *version = json_member(doc, item, S("version"));
+    uint64_t number;
+    if (!name || name->kind != JSON_STRING || !subject || subject->kind != JSON_STRING ||
+        !version || !json_to_u64(json_span(doc, version), &number) || number == 0 ||
+        number > UINT32_MAX)
+        return false;
+    *ret_name = json_text(doc, name, arena);
+    *ret_wanted = (struct registry_wanted){.subject = json_text(doc, subject, arena),
+                                           .version = (uint32_t)number,
+                                           .as_of_us = REGISTRY_NEVER,
+                                           .deprecated = true};
+    return true;
+}
+
+// Looks for {"name":uri,"subject":...,"version":n} among the references. They were checked when
+// they were registered, but they may come from a damaged record, too.
 static bool is_named(str references, str uri, struct arena *arena,
                      struct registry_wanted *ret_wanted)
 {
@@ -92,18 +112,9 @@ static bool is_named(str references, str uri, struct arena *arena,
         return false;
     const struct json_node *root = json_root(&doc), *item = json_first(&doc, root);
     for (; item; item = json_after(&doc, root, item)) {
-        const struct json_node *name = json_member(&doc, item, S("name"));
-        const struct json_node *subject = json_member(&doc, item, S("subject"));
-        const struct json_node *version = json_member(&doc, item, S("version"));
-        uint64_t number;
-        if (!name || !subject || !version || !str_equal(json_text(&doc, name, arena), uri) ||
-            !json_to_u64(json_span(&doc, version), &number) || number > SUBJECT_VERSIONS_MAX)
-            continue;
-        *ret_wanted = (struct registry_wanted){.subject = json_text(&doc, subject, arena),
-                                               .version = (uint32_t)number,
-                                               .as_of_us = REGISTRY_NEVER,
-                                               .deprecated = true};
-        return true;
+        str name;
+        if (read_reference(&doc, item, arena, &name, ret_wanted) && str_equal(name, uri))
+            return true;
     }
     return false;
 }

@@ -100,18 +100,11 @@ static err check_tags(str tags, struct arena *arena, struct als_why *why)
 static err check_reference(const struct registry *registry, const struct json_doc *doc,
                            const struct json_node *item, struct arena *arena, struct als_why *why)
 {
-    const struct json_node *name = json_member(doc, item, S("name"));
-    const struct json_node *subject = json_member(doc, item, S("subject"));
-    const struct json_node *version = json_member(doc, item, S("version"));
-    uint64_t number;
-    if (!name || name->kind != JSON_STRING || !subject || subject->kind != JSON_STRING ||
-        !version || !json_to_u64(json_span(doc, version), &number) || number == 0 ||
-        number > UINT32_MAX)
+    struct registry_wanted wanted;
+    str name;
+    if (!read_reference(doc, item, arena, &name, &wanted))
         return FAIL(why, ALS_SCHEMA_INVALID,
                     "references: objects with `name`, `subject` and `version`");
-    struct registry_wanted wanted = {.subject = json_text(doc, subject, arena),
-                                     .version = (uint32_t)number,
-                                     .as_of_us = REGISTRY_NEVER};
     struct version *found;
     struct als_why inner;
     if (find_locked(registry, &wanted, &found, &inner) != ALS_OK)

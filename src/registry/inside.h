@@ -91,6 +91,9 @@ uint64_t content_hash(str content);
 // The first version for which it is so; NULL when there is none.
 struct version *content_find(const struct registry *registry, str content, struct arena *arena);
 struct version *content_find_in(const struct subject *subject, str content, struct arena *arena);
+// One of the references: {"name":...,"subject":...,"version":n}. False: it is something else.
+bool read_reference(const struct json_doc *doc, const struct json_node *item, struct arena *arena,
+                    str *ret_name, struct registry_wanted *ret_wanted);
 // The lock is not held: it takes long, and looks for other versions.
 err compile_version(struct registry *registry, str schema, str references, bool trusted,
                     struct program **ret_program, struct als_why *why);

@@ -456,6 +456,20 @@ TEST(records_of_a_newer_program_and_damaged_ones_are_told_apart)
     }
 }
 
+TEST(a_damaged_reference_is_refused_with_words)
+{
+    keeper = (struct keeper){.count = 0};
+    AUTO(registry) registry = registry_of(&keeper);
+    struct registry_record record = {
+        1, S("{\"do\":\"register\",\"subject\":\"a\",\"version\":1,\"id\":1,\"schema_id\":"
+             "\"018f0000-0000-7000-8000-000000000001\",\"schema\":{\"$ref\":\"x\"},\"references\":"
+             "[[],{\"name\":\"x\",\"subject\":5,\"version\":1}]}")};
+    struct als_why why = {""};
+    CHECK_OK(registry_apply(registry, &record, &why));
+    CHECK_ERR(ALS_FORMAT_TOO_NEW, registry_begin(registry, &why));
+    CHECK(strstr(why.text, "x"));
+}
+
 // ---- Mappings
 
 static const char *reshape(const char *steps, const char *payload)
