@@ -34,8 +34,8 @@ static const char *const queries[] = {
 static const char *const parts[] = {
     "SELECT max(payload::VARCHAR), max(entity_id) FROM events",
     "SELECT max(payload::VARCHAR) FROM events WHERE entity_id = 'entity-31'",
-    "SELECT max(payload::VARCHAR) FROM events WHERE timestamp >= '2023-11-15T00:00:00Z' "
-    "AND timestamp < '2023-11-15T01:00:00Z'",
+    ("SELECT max(payload::VARCHAR) FROM events WHERE timestamp >= '2023-11-15T00:00:00Z' "
+     "AND timestamp < '2023-11-15T01:00:00Z'"),
     "SELECT max(payload::VARCHAR) FROM events WHERE position = 1000000",
     "SELECT max(position) FROM events",
 };
