@@ -228,6 +228,38 @@ TEST(a_segment_that_reads_back_otherwise_is_not_believed)
     CHECK_EQUAL(1, seal_all(world));
 }
 
+// Of files and directories nothing is kept but what was synced, at each change of the disk.
+static void cut_power(void *context, struct sim *sim, const char *call, str name)
+{
+    (void)call, (void)name;
+    struct world *world = context;
+    AUTO(sim) after = sim_crash(sim, 1, SIM_DROP);
+    struct world *found = calloc(1, sizeof *found);
+    CHECK(found);
+    *found = *world;
+    found->sim = after;
+    found->os = sim_os(after);
+    found->cache = NULL;
+    world_open(found, 50);
+    struct view view = view_pin(found->store);
+    CHECK_EQUAL(world->count, view.position);
+    check_view(found, view);
+    view_unpin(view);
+    world_close(found);
+    free(found);
+}
+
+TEST(reference_defect_R7_a_segment_is_durable_before_the_log_goes)
+{
+    AUTO(world) world = world_new(50);
+    append_some(world, 120);
+    CHECK_OK(store_settle(world->store, NULL));
+    sim_set_hook(world->sim, cut_power, world);
+    CHECK_EQUAL(2, seal_all(world));
+    sim_set_hook(world->sim, NULL, NULL);
+    cut_power(world, world->sim, "", S(""));
+}
+
 struct opens {
     err (*file_open)(struct os_dir *dir, str name, enum os_open how, struct os_file **ret_file,
                      struct als_why *why);

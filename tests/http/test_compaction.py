@@ -2,7 +2,6 @@
 """Compaction: sealed files become few, nothing that can be read changes, and the reference's
 defects in it, and in what it builds upon, are not here."""
 
-import glob
 import os
 import threading
 
@@ -18,6 +17,7 @@ from harness import (
     refused,
     slow,
 )
+from sealed import BATCH, TEXT, files, seal_batches, sealing, wait_sealed
 
 TRIGGER = API + "/compaction/trigger"
 STATS = API + "/compaction/stats"
@@ -25,36 +25,18 @@ COMPACTED = [
     "files_compacted", "bytes_before", "bytes_after", "events_compacted", "duration_ms",
     "files_created"
 ]
-BATCH = 50
-
-
-def sealing(*options):
-    """A server that seals each batch, and merges nothing by itself."""
-    return Server("--seal-bytes", "4k", "--auto-compact", "off", *options)
 
 
 def batch(number):
     return [
-        event(f"e{n % 13}", f"type.t{n % 3}", {"n": n, "text": "words that are packed well"},
+        event(f"e{n % 13}", f"type.t{n % 3}", {"n": n, "text": TEXT},
               timestamp=instant(n * 7919 % 5000 + n % 8 * 0.123457), metadata={"trace": n})
         for n in range(number * BATCH, (number + 1) * BATCH)
     ]
 
 
-def wait_sealed(client, least):
-    """In all tenants together."""
-    eventually(lambda: client.metric("storage_sealed_events") >= least, f"{least} sealed events")
-
-
 def seal(client, batches):
-    """Appends so many batches, slowly enough for each to become a file of its own, and one event
-    that stays in the log."""
-    before = client.metric("storage_sealed_events")
-    for number in range(batches):
-        client.batch(batch(number), ack="summary")
-        wait_sealed(client, before + (number - 1) * BATCH)
-    client.append("tail")
-    wait_sealed(client, before + batches * BATCH)
+    seal_batches(client, batches, batch)
 
 
 def seal_large(client, batches):
@@ -64,11 +46,6 @@ def seal_large(client, batches):
             event(f"e{n}", payload={"text": os.urandom(300).hex()}) for n in range(200)
         ], ack="summary")
         wait_sealed(client, 200 * (number - 2))
-
-
-def files(server, tenant="default", kind="parquet"):
-    folder = os.path.join(server.directory, "tenants", tenant, "segments")
-    return sorted(glob.glob(os.path.join(folder, "*." + kind)))
 
 
 def size_of(paths):
@@ -331,7 +308,7 @@ def test_reference_defect_W14_each_event_is_in_the_output_once():
         equal(len({one["id"] for one in client.all_events()}), 9 * BATCH + 1, "ids")
 
 
-def test_reference_defect_W15_nothing_is_deleted_when_an_input_is_damaged_and_others_are_merged():
+def test_reference_defects_R3_and_W15_nothing_is_deleted_when_an_input_is_damaged():
     with sealing() as server:
         client = server.client()
         seal(client, 10)
@@ -354,6 +331,21 @@ def test_reference_defect_W15_nothing_is_deleted_when_an_input_is_damaged_and_ot
         equal((len(after), broken in after), (3, True), "files afterwards")
         equal(taken - size_of(after), answer["bytes_before"] - answer["bytes_after"], "saved")
         check(answer["bytes_after"] > 0, "the size of what was made is true")
+
+
+def test_reference_defect_R4_order_is_by_position_whatever_the_clocks_say():
+    with sealing() as server:
+        client = server.client()
+        backwards = lambda number: [
+            event(f"e{n % 3}", payload={"n": n, "text": TEXT}, timestamp=instant(4000 - n))
+            for n in range(number * BATCH, (number + 1) * BATCH)
+        ]
+        seal_batches(client, 6, backwards)
+        check(trigger(client)["files_compacted"] == 6, "files")
+        server.restart()
+        found = server.client().all_events()
+        equal([one["position"] for one in found], list(range(1, 6 * BATCH + 2)), "positions")
+        equal([one["payload"].get("n") for one in found[:-1]], list(range(6 * BATCH)), "events")
 
 
 @slow

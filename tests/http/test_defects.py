@@ -27,6 +27,7 @@ from harness import (
     slow,
     to_json,
 )
+from sealed import BATCH, files, numbered, seal_batches, sealing
 from test_crash import Damaged, content_length, read_at, refuses, write_at
 
 
@@ -84,6 +85,43 @@ def test_reference_defect_R8_a_bad_record_in_the_middle_is_never_skipped():
             write_at(path, offset, b"\xff" * 8)
             refuses(damaged, path)
             write_at(path, offset, old)
+
+
+def test_reference_defect_W1_a_server_without_options_keeps_everything():
+    with Server() as server:
+        fill(server.client(), 100)
+        before = all_bytes(server)
+        server.restart(kill=True)
+        equal(all_bytes(server), before, "events")
+
+
+def test_reference_defects_W2_and_W3_what_was_recovered_is_sealed_and_read_with_what_was_sealed():
+    with sealing() as server:
+        for session in range(4):  # the log's end of each session is sealed in the next one
+            client = server.client()
+            seal_batches(client, 3, numbered)
+            check(len(server.log_files()) <= 2, "the log was let go")
+            server.restart(kill=session % 2 == 0)
+        found = server.client().all_events()
+        equal([one["position"] for one in found], list(range(1, 4 * (3 * BATCH + 1) + 1)), "positions")
+        equal(len({one["id"] for one in found}), len(found), "ids")
+
+
+def test_reference_defects_R6_and_W4_files_of_one_second_have_names_of_their_own():
+    with sealing() as server:
+        client, batches = server.client(), 0
+        while len(files(server)) < 20 and batches < 1000:
+            client.batch(numbered(batches), ack="summary")
+            batches += 1
+        server.stop()
+        names = [os.path.basename(path).split("-") for path in files(server)]
+        check(len(names) >= 20, f"{len(names)} files")
+        following = 1
+        for first, last, _ in names:  # names say which positions are in them, one behind the other
+            equal(int(first, 16), following, "the first position of a file")
+            following = int(last, 16) + 1
+        server.start()
+        equal(server.client().positions(), list(range(1, batches * BATCH + 1)), "positions")
 
 
 def test_reference_defect_W5_no_log_file_is_deleted_while_it_is_needed():

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Retention: what no rule keeps goes from sealed files, and all that is left is what it was."""
 
-import glob
 import os
 import subprocess
 import tempfile
@@ -20,6 +19,7 @@ from harness import (
     slow,
     to_json,
 )
+from sealed import BATCH, TEXT, files, seal_batches, sealing
 from streams import EventSource
 
 RULES = API + "/retention"
@@ -28,32 +28,18 @@ REMOVED = [
     "events_removed", "files_rewritten", "files_removed", "bytes_before", "bytes_after",
     "duration_ms"
 ]
-BATCH = 50
 TYPES = ["log.debug", "log.info", "order.paid", "order.sent"]
-
-
-def sealing(*options):
-    """A server that seals each batch, and neither merges nor removes anything by itself."""
-    return Server("--seal-bytes", "4k", "--auto-compact", "off", *options)
 
 
 def batch(number):
     return [
-        event(f"e{n % 7}", TYPES[n % 4], {"n": n, "text": "words that are packed well"})
+        event(f"e{n % 7}", TYPES[n % 4], {"n": n, "text": TEXT})
         for n in range(number * BATCH, (number + 1) * BATCH)
     ]
 
 
 def seal(client, batches):
-    """Appends so many batches, each a file of its own, and one event that stays in the log."""
-    before = client.metric("storage_sealed_events")
-    for number in range(batches):
-        client.batch(batch(number), ack="summary")
-        eventually(
-            lambda: client.metric("storage_sealed_events") >= before + (number - 1) * BATCH, "files"
-        )
-    client.append("tail", "log.debug")
-    eventually(lambda: client.metric("storage_sealed_events") >= before + batches * BATCH, "files")
+    seal_batches(client, batches, batch, "log.debug")
 
 
 def put(client, rules):
@@ -73,11 +59,6 @@ def run(client):
     equal(answer.status, 200, f"status {answer}")
     equal(list(answer.json), REMOVED, "fields")
     return answer.json
-
-
-def files(server, tenant="default"):
-    folder = os.path.join(server.directory, "tenants", tenant, "segments")
-    return sorted(glob.glob(os.path.join(folder, "*.parquet")))
 
 
 def left(before, newest):

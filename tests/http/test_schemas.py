@@ -668,7 +668,7 @@ def fill(client):
         {"op": "rename", "path": "/name", "to": "n"}]}]})
 
 
-def test_reference_defect_R17_schemas_survive_restarts_and_kill_9():
+def test_reference_defect_W17_schemas_survive_restarts_and_kill_9():
     with Server() as server:
         fill(server.client())
         fill(server.client("other"))
@@ -915,14 +915,14 @@ def test_a_mapping_is_checked_when_it_is_set():
 # ---- The reference's defect
 
 
-def test_reference_defect_R27_ingest_is_checked():
+def test_reference_defect_W27_ingest_is_checked():
     client = fresh()
     register(client, "order.placed", {"required": ["id"]}, enforce=True)
     refused(client.try_append(**event("o", "order.placed", {})), 400, "validation")
     equal(client.query()["count"], 0, "events")
 
 
-def test_reference_defect_R27_all_keywords_count():
+def test_reference_defect_W27_all_keywords_count():
     client = fresh()
     register(client, "s", {
         "properties": {
@@ -940,7 +940,7 @@ def test_reference_defect_R27_all_keywords_count():
         equal(validate(client, "s", bad)["valid"], False, f"{bad}")
 
 
-def test_reference_defect_R27_an_integer_is_an_integer():
+def test_reference_defect_W27_an_integer_is_an_integer():
     client = fresh()
     register(client, "s", {"type": "integer"})
     for good in (1, -5, 10 ** 30, 2.0):
@@ -949,7 +949,7 @@ def test_reference_defect_R27_an_integer_is_an_integer():
         equal(validate(client, "s", bad)["valid"], False, f"{bad}")
 
 
-def test_reference_defect_R27_compatibility_has_its_usual_direction_and_looks_at_types():
+def test_reference_defect_W27_compatibility_has_its_usual_direction_and_looks_at_types():
     client = fresh()
     register(client, "s", {"properties": {"a": {"type": "integer"}}, "required": ["a"]})
     refused(
@@ -964,7 +964,7 @@ def test_reference_defect_R27_compatibility_has_its_usual_direction_and_looks_at
     )
 
 
-def test_reference_defect_R27_identical_registration_makes_no_version():
+def test_reference_defect_W27_identical_registration_makes_no_version():
     client = fresh()
     for _ in range(3):
         equal(register(client, "s", USER)["version"], 1, "version")
