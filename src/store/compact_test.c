@@ -30,21 +30,6 @@ static err compact_all(struct world *world, const struct store_compaction *how,
     return ALS_OK;
 }
 
-static void check_now(struct world *world)
-{
-    struct view view = view_pin(world->store);
-    check_view(world, view);
-    view_unpin(view);
-}
-
-static size_t count_files(struct world *world)
-{
-    struct os_dir *dir;
-    size_t count = segment_files(world, &dir).count;
-    world->os->dir_close(dir);
-    return count;
-}
-
 // ---- What it leaves as it was
 
 TEST(a_merged_history_is_the_one_before)

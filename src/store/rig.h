@@ -230,6 +230,15 @@ static inline void check_view(struct world *world, struct view view)
     check_names(world, view, STORE_TYPES);
 }
 
+// All that was appended is there, and nothing else.
+static inline void check_now(struct world *world)
+{
+    struct view view = view_pin(world->store);
+    CHECK_EQUAL(world->count, view.position);
+    check_view(world, view);
+    view_unpin(view);
+}
+
 struct names {
     char names[64][SEGMENT_NAME_MAX + 1];
     size_t count;
@@ -252,4 +261,12 @@ static inline struct names segment_files(struct world *world, struct os_dir **re
     world->os->dir_close(dir);
     CHECK_OK(world->os->dir_list(*ret_dir, keep_name, &names, NULL));
     return names;
+}
+
+static inline size_t count_files(struct world *world)
+{
+    struct os_dir *dir;
+    size_t count = segment_files(world, &dir).count;
+    world->os->dir_close(dir);
+    return count;
 }

@@ -22,9 +22,7 @@ TEST(every_view_sees_its_history_whatever_is_sealed_meanwhile)
         check_view(world, views[i]);
         view_unpin(views[i]);
     }
-    struct view view = view_pin(world->store);
-    check_view(world, view);
-    view_unpin(view);
+    check_now(world);
     struct store_stat stat = store_stat(world->store);
     CHECK(stat.segments >= 4 && stat.sealed >= 120);
     CHECK_EQUAL(ENTITIES, stat.entities);
@@ -154,9 +152,7 @@ TEST(an_index_that_was_deleted_grows_back)
     world_close(world);
     CHECK_EQUAL(sealed, remove_files(world, ".idx"));
     world_open(world, 50);
-    struct view view = view_pin(world->store);
-    check_view(world, view);
-    view_unpin(view);
+    check_now(world);
     CHECK_EQUAL(sealed, remove_files(world, ".idx"));
 }
 
@@ -196,68 +192,6 @@ TEST(files_that_no_manifest_knows_are_removed_and_those_of_others_are_not)
     struct names after = segment_files(world, &dir);
     world->os->dir_close(dir);
     CHECK_EQUAL(before.count + 1, after.count);
-}
-
-// Flips a bit of the segment while the index is written, so after its sync.
-static void flip_behind_the_writer(void *context, struct sim *sim, const char *call, str name)
-{
-    uint32_t *created = context;
-    if (strcmp(call, "create") != 0 || ++*created != 2)
-        return;
-    struct rand rand = {name.len};
-    str flipped = {NULL, 0};
-    while (!str_ends(flipped, S(".new")))
-        sim_flip(sim, rand_below(&rand, sim_bits(sim)), &flipped);
-}
-
-TEST(a_segment_that_reads_back_otherwise_is_not_believed)
-{
-    AUTO(world) world = world_new(50);
-    append_some(world, 60);
-    CHECK_OK(store_settle(world->store, NULL));
-    uint32_t created = 0;
-    sim_set_hook(world->sim, flip_behind_the_writer, &created);
-    bool sealed = true;
-    struct als_why why;
-    CHECK(store_seal(world->store, &sealed, &why) != ALS_OK);
-    sim_set_hook(world->sim, NULL, NULL);
-    CHECK(!sealed && created == 2);
-    struct os_dir *dir;
-    CHECK_EQUAL(0, segment_files(world, &dir).count);
-    world->os->dir_close(dir);
-    CHECK_EQUAL(1, seal_all(world));
-}
-
-// Of files and directories nothing is kept but what was synced, at each change of the disk.
-static void cut_power(void *context, struct sim *sim, const char *call, str name)
-{
-    (void)call, (void)name;
-    struct world *world = context;
-    AUTO(sim) after = sim_crash(sim, 1, SIM_DROP);
-    struct world *found = calloc(1, sizeof *found);
-    CHECK(found);
-    *found = *world;
-    found->sim = after;
-    found->os = sim_os(after);
-    found->cache = NULL;
-    world_open(found, 50);
-    struct view view = view_pin(found->store);
-    CHECK_EQUAL(world->count, view.position);
-    check_view(found, view);
-    view_unpin(view);
-    world_close(found);
-    free(found);
-}
-
-TEST(reference_defect_R7_a_segment_is_durable_before_the_log_goes)
-{
-    AUTO(world) world = world_new(50);
-    append_some(world, 120);
-    CHECK_OK(store_settle(world->store, NULL));
-    sim_set_hook(world->sim, cut_power, world);
-    CHECK_EQUAL(2, seal_all(world));
-    sim_set_hook(world->sim, NULL, NULL);
-    cut_power(world, world->sim, "", S(""));
 }
 
 struct opens {
