@@ -54,6 +54,12 @@ void reply_json(struct call *call, int status)
     answer_with(call, status, NULL, 0);
 }
 
+void reply_note_failure(struct call *call, err code)
+{
+    if (code == ALS_CORRUPT || code == ALS_STORAGE)
+        metrics_add(call->server->metrics, METRIC_disk_read_errors_total, 1, NULL);
+}
+
 struct json_writer reply_error_begin(struct call *call, err code, const char *text)
 {
     if (err_http(code) >= 500) {
@@ -62,6 +68,7 @@ struct json_writer reply_error_begin(struct call *call, err code, const char *te
                  STR(str_first(http_method(call->request), 16)),
                  log_quoted(http_path(call->request), path), err_http(code), err_code(code),
                  log_quoted(str_of(text), words));
+        reply_note_failure(call, code);
     }
     struct json_writer writer = reply_writer(call);
     json_open_object(&writer);

@@ -22,5 +22,8 @@ void reply_flaw(struct call *call, err code, const struct flaw *flaw);
 struct json_writer reply_error_begin(struct call *call, err code, const char *text);
 void reply_error_end(struct call *call, struct json_writer *writer, err code);
 
+// Counts it when the disk is to blame; for answers that fail after they have begun.
+void reply_note_failure(struct call *call, err code);
+
 void reply_not_allowed(struct call *call); // 405 with the methods of call->match.allow
 void reply_preflight(struct call *call);

@@ -106,6 +106,7 @@ static enum http_pull rows_next(void *context, struct buf *buf)
     char words[LOG_QUOTED_MAX];
     LOG_LINE(LOG_ERROR, "answer cut short", "code=%s why=%s", err_code(code),
              log_quoted(str_of(why.text), words));
+    reply_note_failure(rows->call, code);
     return HTTP_ABORT;
 }
 

@@ -27,31 +27,32 @@ enum {
 struct words {
     enum log_level level;
     const char *msg;
+    enum metric counter; // METRIC_COUNT: none
 };
 
 static struct words words_for(enum als_notice_kind kind)
 {
     switch (kind) {
     case ALS_NOTICE_TORN_END:
-        return (struct words){LOG_WARN, "torn end of the log cut"};
+        return (struct words){LOG_WARN, "torn end of the log cut", METRIC_COUNT};
     case ALS_NOTICE_STORAGE_FAILED:
-        return (struct words){LOG_ERROR, "storage failed"};
+        return (struct words){LOG_ERROR, "storage failed", METRIC_COUNT};
     case ALS_NOTICE_STORAGE_FULL:
-        return (struct words){LOG_ERROR, "storage full"};
+        return (struct words){LOG_ERROR, "storage full", METRIC_COUNT};
     case ALS_NOTICE_RECOVERED:
-        return (struct words){LOG_INFO, "tenant opened"};
+        return (struct words){LOG_INFO, "tenant opened", METRIC_COUNT};
     case ALS_NOTICE_SNAPSHOT_FAILED:
-        return (struct words){LOG_WARN, "snapshot not saved"};
+        return (struct words){LOG_WARN, "snapshot not saved", METRIC_snapshot_failures_total};
     case ALS_NOTICE_SEAL_FAILED:
-        return (struct words){LOG_ERROR, "not sealed"};
+        return (struct words){LOG_ERROR, "not sealed", METRIC_seal_failures_total};
     case ALS_NOTICE_COMPACT_FAILED:
-        return (struct words){LOG_ERROR, "not compacted"};
+        return (struct words){LOG_ERROR, "not compacted", METRIC_compaction_failures_total};
     case ALS_NOTICE_RETAIN_FAILED:
-        return (struct words){LOG_ERROR, "retention failed"};
+        return (struct words){LOG_ERROR, "retention failed", METRIC_retention_failures_total};
     case ALS_NOTICE_DAMAGED:
-        return (struct words){LOG_ERROR, "tenant damaged"};
+        return (struct words){LOG_ERROR, "tenant damaged", METRIC_COUNT};
     }
-    return (struct words){LOG_WARN, "notice"};
+    return (struct words){LOG_WARN, "notice", METRIC_COUNT};
 }
 
 static void notice(void *context, const struct als_notice *told)
@@ -61,10 +62,8 @@ static void notice(void *context, const struct als_notice *told)
     char text[LOG_QUOTED_MAX];
     if (told->kind == ALS_NOTICE_TORN_END)
         metrics_add(server->metrics, METRIC_wal_recovery_truncated_bytes, told->count, NULL);
-    if (told->kind == ALS_NOTICE_COMPACT_FAILED)
-        metrics_add(server->metrics, METRIC_compaction_failures_total, 1, NULL);
-    if (told->kind == ALS_NOTICE_RETAIN_FAILED)
-        metrics_add(server->metrics, METRIC_retention_failures_total, 1, NULL);
+    if (words.counter != METRIC_COUNT)
+        metrics_add(server->metrics, words.counter, 1, NULL);
     LOG_LINE(words.level, words.msg, "tenant=%.*s count=%llu what=%s", STR(told->tenant),
              (unsigned long long)told->count, log_quoted(str_of(told->text), text));
 }

@@ -256,6 +256,20 @@ def test_kills_while_files_are_merged_lose_and_double_nothing():
         equal(len(files(server)), len(files(server, kind="idx")), "indexes")
 
 
+def test_a_seal_that_fails_is_told_and_everything_is_served_from_the_log():
+    with sealing() as server:
+        client = server.client()
+        client.append("first")
+        with open(os.path.join(server.directory, "tenants", "default", "segments"), "w"):
+            pass  # no directory can be made where a file is
+        for number in range(3):
+            client.batch(batch(number), ack="summary")
+        eventually(lambda: client.metric("seal_failures_total") > 0, "a failure that is counted")
+        eventually(lambda: "not sealed" in server.log_text(), "a line in the log")
+        equal(client.positions(), list(range(1, 3 * BATCH + 2)), "positions")
+        equal(client.metric("storage_sealed_events"), 0, "sealed events")
+
+
 # ---- The reference's defects
 
 
@@ -272,6 +286,7 @@ def test_reference_defect_W12_a_truncated_file_is_told_and_costs_no_other():
         equal(client.positions(before_position=100), list(range(1, 100)), "files before it")
         check(client.positions(after_position=300), "files behind it")
         refused(client.get(API + "/events/query", after_position=149, limit=10), 500, "corrupt")
+        equal(client.metric("disk_read_errors_total"), 1, "metric")
         equal(client.append()["position"], 8 * BATCH + 2, "appends go on")
         refused(client.post(TRIGGER, b""), 500, "corrupt")
         check(set(before) <= set(files(server)), "nothing is deleted")
