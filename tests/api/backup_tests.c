@@ -337,7 +337,7 @@ TEST(a_backup_with_one_wrong_byte_in_any_file_is_refused_by_its_name)
     char backup[PATH_BYTES];
     make_own_backup(test_directory(), backup);
     list_files(backup);
-    CHECK(file_count >= 7); // the catalog, two segments with indexes, manifest, settings, log
+    CHECK(file_count >= 6); // the catalog, a segment or more with an index, manifest, settings, log
     CHECK_OK(restore_to(backup, NULL, 0, NULL, NULL));
     for (size_t i = 0; i < file_count; i++) {
         struct stat stat_of;
