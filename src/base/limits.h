@@ -28,10 +28,10 @@ enum {
     HOT_PARTS_MAX = 16,        // stretches of a tenant's log that are not sealed yet
     COMPACT_FILES_DEFAULT = 3, // so many files are worth merging (option)
     COMPACT_FILES_MAX = 100,
-    COMPACT_AGE_SECONDS_DEFAULT = 86400,       // of what `timebased` merges (option)
-    COMPACT_INTERVAL_SECONDS_DEFAULT = 3600,   // between looks, when nothing is sealed (option)
-    COMPACT_SECONDS_MAX = 315360000,           // ten years, of either
-    COMPACT_REQUESTS_MAX = 64,                 // who may wait for compaction, all tenants together
+    COMPACT_AGE_SECONDS_DEFAULT = 86400,     // of what `timebased` merges (option)
+    COMPACT_INTERVAL_SECONDS_DEFAULT = 3600, // between looks, when nothing is sealed (option)
+    COMPACT_SECONDS_MAX = 315360000,         // ten years, of either
+    COMPACT_REQUESTS_MAX = 64, // who may wait for compaction or retention, all tenants
     RETENTION_INTERVAL_SECONDS_DEFAULT = 3600, // between looks for what no rule keeps (option)
     RETENTION_RULES_MAX = 256,                 // rules of retention of a tenant
     ZSTD_LEVEL_MAX = 19,                       // of sealed files (option)

@@ -12,7 +12,7 @@
 enum { COMPACT_RETRY_S = 60 };
 
 struct compact_request {
-    struct compact_request *next;
+    struct request request;
     enum als_strategy strategy;
     als_compact_done *done;
     void *context;
@@ -93,8 +93,8 @@ static bool paced(void *context, uint64_t done, uint64_t total)
     merge->tenant->compaction.seen.running = true;
     merge->tenant->compaction.seen.bytes_done = done;
     merge->tenant->compaction.seen.bytes_total = total;
-    while (!keeper->stopping && !merge->hurried && als->compact_requests == 0 &&
-           als->retain_requests == 0 && signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
+    while (!keeper->stopping && !merge->hurried && als->requests == 0 &&
+           signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
         continue;
     bool go_on = !keeper->stopping;
     lock_release(&keeper->lock);
@@ -175,15 +175,7 @@ static bool merge_once(struct merge *merge, enum als_strategy strategy, struct a
 
 static struct compact_request *take_request(struct tenant *tenant)
 {
-    struct keeper *keeper = keeper_of(tenant);
-    lock_take(&keeper->lock);
-    struct compact_request *request = tenant->compaction.first;
-    if (request) {
-        tenant->compaction.first = request->next;
-        tenant->als->compact_requests--;
-    }
-    lock_release(&keeper->lock);
-    return request;
+    return (struct compact_request *)requests_take(tenant, &tenant->compaction.requests);
 }
 
 static void serve(struct tenant *tenant, struct compact_request *request)
@@ -226,30 +218,6 @@ bool compact_turn(struct tenant *tenant)
 
 // ---- <allsource.h>
 
-static err put_request(struct tenant *tenant, struct compact_request *request, struct als_why *why)
-{
-    struct als *als = tenant->als;
-    struct keeper *keeper = keeper_of(tenant);
-    struct compaction *compaction = &tenant->compaction;
-    lock_take(&keeper->lock);
-    bool stopping = keeper->stopping, full = als->compact_requests == COMPACT_REQUESTS_MAX;
-    if (!stopping && !full) {
-        if (compaction->first)
-            compaction->last->next = request;
-        else
-            compaction->first = request;
-        compaction->last = request;
-        als->compact_requests++;
-        signal_one(&keeper->signal); // a merge that is under way need not be slow any more
-    }
-    lock_release(&keeper->lock);
-    if (stopping)
-        return FAIL(why, ALS_NOT_READY, "the engine is being closed");
-    return full ? FAIL(why, ALS_QUEUE_FULL, "%d callers wait for compaction already",
-                       COMPACT_REQUESTS_MAX)
-                : ALS_OK;
-}
-
 enum als_err als_compact(struct als *als, const struct als_compact *compact, als_compact_done *done,
                          void *context, struct als_why *why)
 {
@@ -271,11 +239,9 @@ enum als_err als_compact(struct als *als, const struct als_compact *compact, als
         return FAIL(why, ALS_NO_MEMORY, "no memory to ask for compaction");
     *request =
         (struct compact_request){.strategy = compact->strategy, .done = done, .context = context};
-    err code = put_request(tenant, request, why);
+    err code = requests_put(tenant, &tenant->compaction.requests, &request->request, why);
     if (code != ALS_OK)
         free(request);
-    else
-        compactor_wake(tenant);
     return code;
 }
 
@@ -299,7 +265,7 @@ void als_compact_end(struct als *als)
 static uint64_t count_waiting(const struct compaction *compaction)
 {
     uint64_t count = 0;
-    for (const struct compact_request *at = compaction->first; at; at = at->next)
+    for (const struct request *at = compaction->requests.first; at; at = at->next)
         count++;
     return count;
 }

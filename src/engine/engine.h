@@ -43,15 +43,23 @@ struct keeper {
     pthread_t thread;
 };
 
+// Callers who wait for a keeper (requests.c). The first member of what they ask for.
+struct request {
+    struct request *next;
+};
+struct requests { // of one kind and tenant; guarded by the lock of KEEPER_LONG
+    struct request *first, *last;
+};
+
 struct compaction { // of a tenant; guarded by the lock of the keeper that does it, but for the last
-    struct compact_request *first, *last;
+    struct requests requests;
     struct als_compaction seen;
     uint64_t after_ns; // the keeper's: not before, for the last one failed
 };
 
 struct retention {                 // of a tenant; guarded by the lock of KEEPER_LONG
     struct retention_rules *rules; // NULL: none were ever set
-    struct retain_request *first, *last;
+    struct requests requests;
     struct als_retention seen;
     uint64_t after_ns; // not before, by itself
 };
@@ -145,9 +153,8 @@ struct als {
 
     struct keeper keepers[KEEPERS];
     _Atomic uint64_t given_back_ns;
-    struct due_memory *due;    // of KEEPER_SHORT
-    uint32_t compact_requests; // that wait; guarded by the lock of KEEPER_LONG
-    uint32_t retain_requests;  // likewise
+    struct due_memory *due; // of KEEPER_SHORT
+    uint32_t requests;      // that wait; guarded by the lock of KEEPER_LONG
 
     struct lock backups_lock; // LOCK_BACKUP: guards the next three
     bool backup_running, backup_started;
@@ -239,6 +246,11 @@ void give_memory_back(struct als *als);
 
 // seal.c: a turn of the keeper, which makes one segment of what the log has closed.
 bool seal_turn(struct tenant *tenant);
+
+// requests.c. ALS_QUEUE_FULL, ALS_NOT_READY; else the keeper is woken, and owns the request.
+err requests_put(struct tenant *tenant, struct requests *requests, struct request *request,
+                 struct als_why *why);
+struct request *requests_take(struct tenant *tenant, struct requests *requests); // NULL: none
 
 // compact.c: a turn of the keeper, which merges for somebody who asked, or once by itself.
 bool compact_turn(struct tenant *tenant);

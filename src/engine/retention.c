@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 struct retain_request {
-    struct retain_request *next;
+    struct request request;
     als_retain_done *done;
     void *context;
 };
@@ -138,8 +138,8 @@ static bool paced(void *context, uint64_t done, uint64_t total)
     double seconds = (double)done / (double)als->options.compact_bytes_per_second;
     uint64_t due_ns = run->start_ns + (uint64_t)(seconds * 1e9);
     lock_take(&keeper->lock);
-    while (!keeper->stopping && !run->hurried && als->compact_requests == 0 &&
-           als->retain_requests == 0 && signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
+    while (!keeper->stopping && !run->hurried && als->requests == 0 &&
+           signal_wait_until(&keeper->signal, &keeper->lock, due_ns))
         continue;
     bool go_on = !keeper->stopping;
     lock_release(&keeper->lock);
@@ -237,14 +237,7 @@ static err run_rules(struct tenant *tenant, bool hurried, struct als_retained *r
 
 static struct retain_request *take_request(struct tenant *tenant)
 {
-    lock_take(&keeper_of(tenant)->lock);
-    struct retain_request *request = tenant->retention.first;
-    if (request) {
-        tenant->retention.first = request->next;
-        tenant->als->retain_requests--;
-    }
-    lock_release(&keeper_of(tenant)->lock);
-    return request;
+    return (struct retain_request *)requests_take(tenant, &tenant->retention.requests);
 }
 
 static bool is_due(struct tenant *tenant)
@@ -300,30 +293,6 @@ void retention_end(struct tenant *tenant)
 
 // ---- <allsource.h>
 
-static err put_request(struct tenant *tenant, struct retain_request *request, struct als_why *why)
-{
-    struct als *als = tenant->als;
-    struct keeper *keeper = keeper_of(tenant);
-    struct retention *retention = &tenant->retention;
-    lock_take(&keeper->lock);
-    bool stopping = keeper->stopping, full = als->retain_requests == COMPACT_REQUESTS_MAX;
-    if (!stopping && !full) {
-        if (retention->first)
-            retention->last->next = request;
-        else
-            retention->first = request;
-        retention->last = request;
-        als->retain_requests++;
-        signal_one(&keeper->signal);
-    }
-    lock_release(&keeper->lock);
-    if (stopping)
-        return FAIL(why, ALS_NOT_READY, "the engine is being closed");
-    return full ? FAIL(why, ALS_QUEUE_FULL, "%d callers wait for retention already",
-                       COMPACT_REQUESTS_MAX)
-                : ALS_OK;
-}
-
 enum als_err als_retain(struct als *als, als_str name, als_retain_done *done, void *context,
                         struct als_why *why)
 {
@@ -342,11 +311,9 @@ enum als_err als_retain(struct als *als, als_str name, als_retain_done *done, vo
     if (!request)
         return FAIL(why, ALS_NO_MEMORY, "no memory to ask for retention");
     *request = (struct retain_request){.done = done, .context = context};
-    err code = put_request(tenant, request, why);
+    err code = requests_put(tenant, &tenant->retention.requests, &request->request, why);
     if (code != ALS_OK)
         free(request);
-    else
-        compactor_wake(tenant);
     return code;
 }
 
