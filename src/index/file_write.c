@@ -44,7 +44,7 @@ static err flush(struct writing *writing, struct als_why *why)
     if (writing->pending == 0)
         return ALS_OK;
     str bytes = {(const char *)writing->output, writing->pending};
-    TRY(os_write_one(writing->os, writing->file, writing->written, bytes, why));
+    TRY(os_write_mapped(writing->os, writing->file, writing->written, bytes, why));
     writing->written += writing->pending;
     writing->pending = 0;
     return ALS_OK;
@@ -235,7 +235,7 @@ static err put_all(struct writing *writing, struct als_why *why)
     TRY(begin_section(writing, SECTION_CHECKS, why));
     TRY(flush(writing, why));
     str checks = {(const char *)writing->checks, writing->layout.bytes[SECTION_CHECKS]};
-    TRY(os_write_one(writing->os, writing->file, writing->written, checks, why));
+    TRY(os_write_mapped(writing->os, writing->file, writing->written, checks, why));
     if (MUTANT(INDEX_NOT_SYNCED))
         return ALS_OK;
     return writing->os->file_sync(writing->file, why);
