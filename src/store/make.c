@@ -83,19 +83,20 @@ static err write_files(struct files *files, struct als_why *why)
                                             .generation = files->facts.generation,
                                             .zstd_level = store->options.zstd_level};
     uint64_t rows;
+    AUTO(index_builder) builder = NULL;
     AUTO(segment_writer) writer = NULL;
-    AUTO(index_builder) builder = index_builder_new(store->seed);
-    if (!builder)
-        return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
     TRY(segment_writer_open(store->os, store->segments_dir, files->segment_name, options, &writer,
                             why));
+    builder = index_builder_new(segment_writer_identity(writer));
+    if (!builder)
+        return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
     TRY(write_rows(files, writer, builder, &rows, why));
     if (rows == 0)
         return FAIL(why, ALS_NOT_FOUND, "no event is kept");
     TRY(segment_writer_finish(writer, &files->facts, why));
     files->facts.tenant = store_tenant(store);
-    return index_builder_write(builder, store->os, store->segments_dir, files->index_name,
-                               files->facts.identity, why);
+    segment_writer_close(MOVE(writer)); // its memory is not needed for the index, nor the reverse
+    return index_builder_write(builder, store->os, store->segments_dir, files->index_name, why);
 }
 
 static bool same_event(const struct als_event *a, const struct als_event *b)
