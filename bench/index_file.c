@@ -76,12 +76,12 @@ static double build(const struct sample_file *sample)
 {
     struct als_why why = {""};
     uint64_t start_ns = clock_ns();
-    AUTO(index_builder) builder = index_builder_new(start_ns);
+    AUTO(index_builder) builder = index_builder_new(identity);
     must_be(builder != NULL, "malloc");
     for (uint64_t row = 0; row < sample->rows; row++)
         must(index_builder_add(builder, &sample->events[row], &why), &why, "index_builder_add");
     struct os *os = os_posix_unsynced();
-    must(index_builder_write(builder, os, sample->dir, S("bench.idx"), identity, &why), &why,
+    must(index_builder_write(builder, os, sample->dir, S("bench.idx"), &why), &why,
          "index_builder_write");
     return (double)sample->rows / clock_seconds_since(start_ns);
 }

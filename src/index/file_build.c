@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gathering rows: 24 bytes a row (its id and the numbers of its names), and for each name its text
-// and what is said of it. Nothing moves when it grows.
+// Gathering rows: 16 bytes a row (its id's hash and the numbers of its names), and for each name
+// its text and what is said of it. Nothing moves when it grows.
 #include "index/file_build.h"
-
-#include "base/hash.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 enum { ARENA_BLOCK_BYTES = 64 * 1024 };
 
-struct index_builder *index_builder_new(uint64_t seed)
+struct index_builder *index_builder_new(const uint8_t identity[static 16])
 {
     struct index_builder *builder =
         aligned_alloc(64, (sizeof *builder + 63) & ~(size_t)63); // as its slots want it
     if (!builder)
         return NULL;
     memset(builder, 0, sizeof *builder);
-    builder->seed = seed;
+    memcpy(builder->identity, identity, sizeof builder->identity);
+    builder->seed = file_seed(identity);
     for (unsigned kind = 0; kind < FILE_KINDS; kind++) {
         slots_init(&builder->kinds[kind].slots);
         grow_init(&builder->kinds[kind].names, sizeof(struct built_name));
@@ -82,7 +81,7 @@ static err count_name(struct index_builder *builder, enum index_by by,
     struct built_names *names = &builder->kinds[by];
     str name = by == INDEX_ENTITY ? event->entity : event->type;
     assert(name.len <= UINT8_MAX);
-    uint64_t hash = hash_bytes(name.ptr, name.len, builder->seed);
+    uint64_t hash = file_hash(builder->seed, (enum file_key)by, name.ptr, name.len);
     uint32_t number = names->count;
     if (!find_name(names, name, hash, &number))
         TRY(add_name(builder, names, name, hash, why));
@@ -108,7 +107,7 @@ err index_builder_add(struct index_builder *builder, const struct als_event *eve
     struct built_row *row = grow_make(&builder->rows, builder->row_count);
     if (!row)
         return FAIL(why, ALS_NO_MEMORY, "the index of a segment cannot grow");
-    row->id = event->id;
+    row->id_hash = file_hash(builder->seed, KEY_ID, event->id.bytes, sizeof event->id.bytes);
     for (unsigned kind = 0; kind < FILE_KINDS; kind++)
         TRY(count_name(builder, (enum index_by)kind, event, &row->names[kind], why));
     builder->row_count++;

@@ -8,7 +8,7 @@
 #include "index/slots.h"
 
 struct built_row {
-    als_id id;
+    uint64_t id_hash;
     uint32_t names[FILE_KINDS]; // numbers in the order of their first rows
 };
 
@@ -21,7 +21,7 @@ struct built_name {
 };
 
 struct built_names {
-    struct slots slots; // number by hash of the name
+    struct slots slots; // number by hash of the name; emptied when the file is written
     struct grow names;  // struct built_name
     uint32_t count;
     uint32_t newest; // of the last row
@@ -33,7 +33,8 @@ struct index_builder {
     struct grow rows;   // struct built_row
     struct arena texts; // of names
     uint32_t row_count;
-    uint64_t seed;
+    uint8_t identity[16]; // of the segment
+    uint64_t seed;        // of all hashes, in the file and before; follows from the identity
 };
 
 static inline struct built_row *built_row(const struct index_builder *builder, uint32_t row)

@@ -128,9 +128,9 @@ static struct world world_on(struct sim *sim)
 static struct world world_with_file(void)
 {
     struct world world = world_on(sim_new(1));
-    AUTO(index_builder) builder = index_builder_new(1);
+    AUTO(index_builder) builder = index_builder_new(identity);
     add_rows(builder);
-    CHECK_OK(index_builder_write(builder, world.os, world.dir, S("1.idx"), identity, NULL));
+    CHECK_OK(index_builder_write(builder, world.os, world.dir, S("1.idx"), NULL));
     return world;
 }
 
@@ -294,9 +294,9 @@ TEST(the_same_rows_and_identity_give_the_same_bytes)
     static uint8_t bytes[FILE_ROOM], again[FILE_ROOM];
     size_t size = read_file(&one, bytes);
     CHECK_OK(one.os->dir_unlink(one.dir, S("1.idx"), NULL));
-    AUTO(index_builder) builder = index_builder_new(99); // the seed leaves no trace
+    AUTO(index_builder) builder = index_builder_new(identity);
     add_rows(builder);
-    CHECK_OK(index_builder_write(builder, one.os, one.dir, S("1.idx"), identity, NULL));
+    CHECK_OK(index_builder_write(builder, one.os, one.dir, S("1.idx"), NULL));
     CHECK_EQUAL(size, read_file(&one, again));
     CHECK(memcmp(bytes, again, size) == 0);
     world_end(&one);
@@ -319,7 +319,7 @@ TEST(whatever_fails_while_an_index_is_written_or_opened_is_told)
 {
     static const unsigned kinds = SIM_FAIL_SYNC | SIM_FAIL_WRITE | SIM_FAIL_PART |
                                   SIM_FAIL_DIRECTORY | SIM_FAIL_OPEN | SIM_FAIL_READ | SIM_FAIL_MAP;
-    AUTO(index_builder) builder = index_builder_new(1);
+    AUTO(index_builder) builder = index_builder_new(identity);
     add_rows(builder);
     uint64_t failures = 0;
     for (uint64_t nth = 1;; nth++) {
@@ -327,7 +327,7 @@ TEST(whatever_fails_while_an_index_is_written_or_opened_is_told)
         sim_fail(world.sim, kinds, nth, ALS_STORAGE);
         struct index_file *file = NULL;
         struct als_why why = {""};
-        err code = index_builder_write(builder, world.os, world.dir, S("1.idx"), identity, &why);
+        err code = index_builder_write(builder, world.os, world.dir, S("1.idx"), &why);
         if (code == ALS_OK)
             code = open_it(&world, &file, &why);
         bool struck = !sim_fault_pending(world.sim);

@@ -41,10 +41,10 @@ static void world_end(struct world *world)
     sim_free(world->sim);
 }
 
-static void write_to(struct world *world, const struct index_builder *builder, str name)
+static void write_to(struct world *world, struct index_builder *builder, str name)
 {
     struct als_why why = {""};
-    CHECK_OK(index_builder_write(builder, world->os, world->dir, name, identity, &why));
+    CHECK_OK(index_builder_write(builder, world->os, world->dir, name, &why));
 }
 
 static struct index_file *open_from(struct world *world, str name)
@@ -107,13 +107,18 @@ static struct model model_of(uint64_t seed, uint32_t count, uint64_t entities, u
     return model;
 }
 
-static struct index_builder *build(const struct model *model)
+static struct index_builder *build_for(const struct model *model, const uint8_t own[static 16])
 {
-    struct index_builder *builder = index_builder_new(7);
+    struct index_builder *builder = index_builder_new(own);
     CHECK(builder);
     for (uint32_t row = 0; row < model->count; row++)
         CHECK_OK(index_builder_add(builder, &model->events[row], NULL));
     return builder;
+}
+
+static struct index_builder *build(const struct model *model)
+{
+    return build_for(model, identity);
 }
 
 static str name_in(const struct als_event *event, enum index_by by)
@@ -252,9 +257,9 @@ TEST(an_index_of_few_rows_finds_each_of_them_whatever_its_identity)
         store_le64(own, rand_next(&rand));
         store_le64(own + 8, rand_next(&rand));
         struct model model = model_of(seed, (uint32_t)rand_below(&rand, 24), 20, 4);
-        AUTO(index_builder) builder = build(&model);
+        AUTO(index_builder) builder = build_for(&model, own);
         struct index_file *file = NULL;
-        CHECK_OK(index_builder_write(builder, world.os, world.dir, S("1.idx"), own, NULL));
+        CHECK_OK(index_builder_write(builder, world.os, world.dir, S("1.idx"), NULL));
         CHECK_OK(index_file_open(world.os, world.dir, S("1.idx"), own, &file, NULL));
         CHECK_OK(index_file_verify(file, NULL));
         for (uint32_t row = 0; row < model.count; row++) {
@@ -271,7 +276,7 @@ TEST(an_index_of_few_rows_finds_each_of_them_whatever_its_identity)
 TEST(an_index_without_rows_finds_nothing)
 {
     struct world world = world_new();
-    AUTO(index_builder) builder = index_builder_new(1);
+    AUTO(index_builder) builder = index_builder_new(identity);
     write_to(&world, builder, S("1.idx"));
     struct index_file *file = open_from(&world, S("1.idx"));
     struct index_rows rows;
@@ -346,7 +351,7 @@ TEST(two_ids_with_one_fingerprint_are_both_candidates)
     struct world world = world_new();
     uint32_t pairs[PAIRS_MAX][2];
     size_t count = find_pairs(KEY_ID, pairs);
-    AUTO(index_builder) builder = index_builder_new(1);
+    AUTO(index_builder) builder = index_builder_new(identity);
     for (size_t i = 0; i < 2 * count; i++)
         add_number(builder, pairs[i / 2][i % 2]);
     write_to(&world, builder, S("1.idx"));
@@ -372,7 +377,7 @@ TEST(two_names_with_one_fingerprint_are_told_apart)
     struct world world = world_new();
     uint32_t pairs[PAIRS_MAX][2];
     size_t count = find_pairs(KEY_ENTITY, pairs);
-    AUTO(index_builder) builder = index_builder_new(1);
+    AUTO(index_builder) builder = index_builder_new(identity);
     for (size_t i = 0; i < 2 * count; i++)
         if (i != 1) // one of a pair is not there
             add_number(builder, pairs[i / 2][i % 2]);
@@ -397,7 +402,7 @@ TEST(of_a_thousand_absent_ids_at_most_twenty_pass_the_filter)
 {
     enum { ROWS = 50000 };
     struct world world = world_new();
-    AUTO(index_builder) builder = index_builder_new(1);
+    AUTO(index_builder) builder = index_builder_new(identity);
     for (uint32_t n = 0; n < ROWS; n++)
         add_number(builder, n);
     write_to(&world, builder, S("1.idx"));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing what was gathered: section after section is made in memory and put out, and each block is
-// hashed as it leaves. Names are numbered anew in their order. Everything follows from the rows and
-// the identity, so the same rows give the same bytes.
+// Writing what was gathered, and each block is hashed as it leaves. Sections of which the places
+// are filled in no order are made in memory, one at a time; names and their texts are put out as
+// they come. Names are numbered anew in their order. Everything follows from the rows and the
+// identity, so the same rows give the same bytes.
 #include "index/file_build.h"
 
 #include "base/mutant.h"
@@ -44,7 +45,7 @@ static err flush(struct writing *writing, struct als_why *why)
     if (writing->pending == 0)
         return ALS_OK;
     str bytes = {(const char *)writing->output, writing->pending};
-    TRY(os_write_one(writing->os, writing->file, writing->written, bytes, why));
+    TRY(os_write_mapped(writing->os, writing->file, writing->written, bytes, why));
     writing->written += writing->pending;
     writing->pending = 0;
     return ALS_OK;
@@ -64,13 +65,18 @@ static err put(struct writing *writing, const void *bytes, size_t size, struct a
     return ALS_OK;
 }
 
-static err begin_section(struct writing *writing, enum file_section section, struct als_why *why)
+static err go_to_section(struct writing *writing, enum file_section section, struct als_why *why)
 {
     static const uint8_t zeros[FILE_ALIGN];
     uint64_t at = writing->written + writing->pending;
     assert(at <= writing->layout.at[section] && writing->layout.at[section] - at < FILE_ALIGN);
-    TRY(put(writing, zeros, writing->layout.at[section] - at, why));
-    free(writing->section);
+    return put(writing, zeros, writing->layout.at[section] - at, why);
+}
+
+// One that is made in memory.
+static err begin_section(struct writing *writing, enum file_section section, struct als_why *why)
+{
+    TRY(go_to_section(writing, section, why));
     uint64_t size = writing->layout.bytes[section];
     writing->section = calloc(1, size ? size : 1);
     if (!writing->section)
@@ -80,7 +86,10 @@ static err begin_section(struct writing *writing, enum file_section section, str
 
 static err end_section(struct writing *writing, enum file_section section, struct als_why *why)
 {
-    return put(writing, writing->section, writing->layout.bytes[section], why);
+    TRY(put(writing, writing->section, writing->layout.bytes[section], why));
+    free(writing->section);
+    writing->section = NULL;
+    return ALS_OK;
 }
 
 // ---- Sections
@@ -92,10 +101,8 @@ static uint32_t keys_of(const struct writing *writing, enum file_key key)
 
 static uint64_t hash_of(const struct writing *writing, enum file_key key, uint32_t n)
 {
-    if (key == KEY_ID) {
-        const als_id *id = &built_row(writing->builder, n)->id;
-        return file_hash(writing->seed, key, id->bytes, sizeof id->bytes);
-    }
+    if (key == KEY_ID)
+        return built_row(writing->builder, n)->id_hash;
     const struct sort_name *name = &writing->names[key][n];
     return file_hash(writing->seed, key, name->text, name->len);
 }
@@ -163,11 +170,11 @@ static err put_cells(struct writing *writing, enum file_key key, struct als_why 
 
 static err put_names(struct writing *writing, unsigned kind, struct als_why *why)
 {
-    TRY(begin_section(writing, SECTION_NAMES + kind, why));
+    TRY(go_to_section(writing, SECTION_NAMES + kind, why));
     uint64_t text_at = 0;
     uint32_t start = 0;
     for (uint32_t n = 0; n < writing->header.names[kind]; n++) {
-        uint8_t *name = writing->section + (size_t)n * FILE_NAME_BYTES;
+        uint8_t name[FILE_NAME_BYTES];
         const struct built_name *built =
             built_name(writing->builder, kind, writing->names[kind][n].number);
         store_le64(name, text_at << 8 | built->len);
@@ -178,20 +185,19 @@ static err put_names(struct writing *writing, unsigned kind, struct als_why *why
         store_le64(name + 32, built->last);
         text_at += built->len;
         start += built->count;
+        TRY(put(writing, name, sizeof name, why));
     }
-    return end_section(writing, SECTION_NAMES + kind, why);
+    return ALS_OK;
 }
 
 static err put_texts(struct writing *writing, unsigned kind, struct als_why *why)
 {
-    TRY(begin_section(writing, SECTION_TEXTS + kind, why));
-    uint8_t *at = writing->section;
+    TRY(go_to_section(writing, SECTION_TEXTS + kind, why));
     for (uint32_t n = 0; n < writing->header.names[kind]; n++) {
         const struct sort_name *name = &writing->names[kind][n];
-        memcpy(at, name->text, name->len);
-        at += name->len;
+        TRY(put(writing, name->text, name->len, why));
     }
-    return end_section(writing, SECTION_TEXTS + kind, why);
+    return ALS_OK;
 }
 
 static err put_rows(struct writing *writing, unsigned kind, struct als_why *why)
@@ -232,10 +238,10 @@ static err put_all(struct writing *writing, struct als_why *why)
         TRY(put_texts(writing, kind, why));
     for (unsigned kind = 0; kind < FILE_KINDS; kind++)
         TRY(put_rows(writing, kind, why));
-    TRY(begin_section(writing, SECTION_CHECKS, why));
+    TRY(go_to_section(writing, SECTION_CHECKS, why));
     TRY(flush(writing, why));
     str checks = {(const char *)writing->checks, writing->layout.bytes[SECTION_CHECKS]};
-    TRY(os_write_one(writing->os, writing->file, writing->written, checks, why));
+    TRY(os_write_mapped(writing->os, writing->file, writing->written, checks, why));
     if (MUTANT(INDEX_NOT_SYNCED))
         return ALS_OK;
     return writing->os->file_sync(writing->file, why);
@@ -256,10 +262,10 @@ static err order_names(struct writing *writing, unsigned kind, struct als_why *w
     return ALS_OK;
 }
 
-static err prepare(struct writing *writing, const uint8_t identity[static 16], struct als_why *why)
+static err prepare(struct writing *writing, struct als_why *why)
 {
     struct file_header *header = &writing->header;
-    memcpy(header->identity, identity, sizeof header->identity);
+    memcpy(header->identity, writing->builder->identity, sizeof header->identity);
     header->rows = writing->builder->row_count;
     for (unsigned kind = 0; kind < FILE_KINDS; kind++) {
         header->names[kind] = writing->builder->kinds[kind].count;
@@ -268,7 +274,7 @@ static err prepare(struct writing *writing, const uint8_t identity[static 16], s
     }
     file_header_size(header);
     file_layout_of(header, &writing->layout);
-    writing->seed = file_seed(identity);
+    writing->seed = writing->builder->seed;
     uint64_t blocks = writing->layout.blocks;
     writing->room = (blocks < OUTPUT_BLOCKS_MAX ? blocks : OUTPUT_BLOCKS_MAX) * FILE_BLOCK_BYTES;
     writing->output = malloc(writing->room);
@@ -278,11 +284,15 @@ static err prepare(struct writing *writing, const uint8_t identity[static 16], s
     return ALS_OK;
 }
 
-err index_builder_write(const struct index_builder *builder, struct os *os, struct os_dir *dir,
-                        str name, const uint8_t identity[static 16], struct als_why *why)
+err index_builder_write(struct index_builder *builder, struct os *os, struct os_dir *dir, str name,
+                        struct als_why *why)
 {
     struct writing writing = {.builder = builder, .os = os};
-    err code = prepare(&writing, identity, why);
+    for (unsigned kind = 0; kind < FILE_KINDS; kind++) { // nothing is looked up any more
+        slots_deinit(&builder->kinds[kind].slots);
+        slots_init(&builder->kinds[kind].slots);
+    }
+    err code = prepare(&writing, why);
     if (code == ALS_OK)
         code = os->file_open(dir, name, OS_CREATE, &writing.file, why);
     if (code == ALS_OK) {

@@ -103,3 +103,10 @@ static inline err os_write_one(struct os *os, struct os_file *file, uint64_t off
 {
     return os->file_write(file, offset, &bytes, 1, why);
 }
+
+// The same for a file that will be mapped and looked at here and there. Where one byte is looked
+// at, the system may map all that one write has put into its cache as one piece, which can be
+// mebibytes. So no write crosses a multiple of MAPPED_PIECE_BYTES.
+enum { MAPPED_PIECE_BYTES = 64 << 10 };
+err os_write_mapped(struct os *os, struct os_file *file, uint64_t offset, str bytes,
+                    struct als_why *why);

@@ -168,6 +168,53 @@ TEST(a_mapping_that_was_forgotten_reads_as_before_and_so_does_its_surrounding)
     os->dir_close(dir);
 }
 
+// Of one mapping, as the system says.
+static uint64_t resident_bytes(const uint8_t *bytes)
+{
+    char line[256], begin[32];
+    unsigned long long kib = 0;
+    bool inside = false;
+    FILE *list = fopen("/proc/self/smaps", "r");
+    CHECK(list != NULL);
+    (void)snprintf(begin, sizeof begin, "%llx-", (unsigned long long)(uintptr_t)bytes);
+    while (fgets(line, sizeof line, list)) {
+        inside |= strncmp(line, begin, strlen(begin)) == 0;
+        if (!inside || strncmp(line, "Rss:", 4) != 0)
+            continue;
+        kib = strtoull(line + 4, NULL, 10);
+        break;
+    }
+    (void)fclose(list);
+    CHECK(inside);
+    return kib << 10;
+}
+
+TEST(where_one_byte_is_looked_at_little_of_a_file_that_was_written_to_be_mapped_is_resident)
+{
+    enum { LOOKS = 16, APART = 1 << 20, SIZE = LOOKS * APART };
+    struct os *os = os_posix();
+    struct os_dir *dir = scratch();
+    struct os_file *file = make(dir, S("a"), S(""));
+    char *content = malloc(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        content[i] = (char)(i % 251);
+    CHECK_OK(os_write_one(os, file, 0, S("begin"), NULL));
+    CHECK_OK(os_write_mapped(os, file, 5, (str){content, SIZE}, NULL));
+    const uint8_t *bytes = NULL;
+    CHECK_OK(os->file_map(file, 5 + SIZE, &bytes, NULL));
+    os->file_hint(os, bytes, 5 + SIZE, OS_HINT_RANDOM);
+    unsigned sum = 0;
+    for (size_t at = APART / 2; at < SIZE; at += APART)
+        sum += bytes[at];
+    CHECK(sum > 0);
+    CHECK(resident_bytes(bytes) <= (uint64_t)LOOKS * MAPPED_PIECE_BYTES);
+    CHECK(memcmp(bytes, "begin", 5) == 0 && memcmp(bytes + 5, content, SIZE) == 0);
+    os->file_unmap(os, bytes, 5 + SIZE);
+    os->file_close(file);
+    os->dir_close(dir);
+    free(content);
+}
+
 TEST(sizes_change_as_told_and_what_is_new_reads_as_zeros)
 {
     struct os *os = os_posix();

@@ -46,6 +46,8 @@ struct segment_write_options {
 err segment_writer_open(KEEPS struct os *os, struct os_dir *dir, str name,
                         struct segment_write_options options, struct segment_writer **ret_writer,
                         struct als_why *why);
+// 16 random bytes, which the file will have as facts.identity.
+const uint8_t *segment_writer_identity(const struct segment_writer *writer);
 // Adds a row; positions go up (asserted, as are the limits of names and texts). Allocates nothing
 // but what grows with the longest rows seen. After a failure the file is of no use.
 err segment_writer_add(struct segment_writer *writer, const struct als_event *event,

@@ -148,6 +148,11 @@ err segment_writer_open(struct os *os, struct os_dir *dir, str name,
     return ALS_OK;
 }
 
+const uint8_t *segment_writer_identity(const struct segment_writer *writer)
+{
+    return writer->facts.identity;
+}
+
 // ---- Rows.
 
 static void end_text_page(struct segment_writer *writer, size_t column, struct text_page *page)
@@ -363,7 +368,7 @@ static err end_group(struct segment_writer *writer, struct als_why *why)
     buf_printf(&writer->checks, "%016llx%016llx",
                (unsigned long long)hash_bytes(bytes.ptr, bytes.len, 0),
                (unsigned long long)hash_bytes(indexes.ptr, indexes.len, 0));
-    TRY(os_write_one(writer->os, writer->file, writer->offset, bytes, why));
+    TRY(os_write_mapped(writer->os, writer->file, writer->offset, bytes, why));
     writer->offset += bytes.len;
     if (writer->offset - writer->synced >= SYNC_BYTES) {
         TRY(writer->os->file_sync(writer->file, why));
@@ -454,7 +459,7 @@ err segment_writer_finish(struct segment_writer *writer, struct segment_facts *r
     char digits[SEAL_DIGITS + 1];
     (void)snprintf(digits, sizeof digits, "%016llx", (unsigned long long)seal); // fits
     memcpy(footer->ptr + seal_at, digits, SEAL_DIGITS);
-    TRY(os_write_one(writer->os, writer->file, writer->offset, buf_str(footer), why));
+    TRY(os_write_mapped(writer->os, writer->file, writer->offset, buf_str(footer), why));
     if (!MUTANT(SEGMENT_NOT_SYNCED))
         TRY(writer->os->file_sync(writer->file, why));
     writer->finished = true;

@@ -11,6 +11,7 @@
 
 #include <allsource.h>
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@ enum {
     CONFIG_ARENA_BLOCK = 4 << 10,
     CONFIG_ARENA_MAX = 4 << 20,
     TEXT_MAX = 1 << 20, // of --help and --print-config
+    MAPPED_BYTES_MIN = 128 << 10,
 };
 
 // Ten thousand connections want as many descriptors; the soft limit is often 1,024.
@@ -31,6 +33,16 @@ static void raise_descriptor_limit(void)
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit); // then it stays as it is
     }
+}
+
+// Memory for a segment or an index in the making comes in large pieces. Mapped by themselves they
+// go back when they are freed; among the small ones, where glibc begins to put them after the first
+// few, they leave holes between pages that are kept for long.
+static void map_large_pieces(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN); // a wish: what is refused costs memory only
+#endif
 }
 
 static sigset_t block_signals(void)
@@ -89,6 +101,7 @@ static int serve(const struct config *config)
 {
     log_set_level(config->log_least);
     raise_descriptor_limit();
+    map_large_pieces();
     sigset_t ends = block_signals();
 
     struct server *server;

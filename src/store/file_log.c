@@ -68,6 +68,12 @@ static void file_log_free(struct file_log *file_log)
 }
 AUTO_WITH(file_log, file_log_free)
 
+static void forget(const struct store_log *log, const char *bytes, size_t size)
+{
+    struct os *os = ((const struct file_log *)log)->os;
+    os->file_forget(os, (const uint8_t *)bytes, size);
+}
+
 static void close_log(struct store_log *log)
 {
     file_log_free((struct file_log *)log);
@@ -100,6 +106,7 @@ err file_log_open(struct os *os, struct os_dir *dir, struct store_options option
                                        .settle = settle,
                                        .trim = trim,
                                        .stat = stat,
+                                       .forget = forget,
                                        .close = close_log};
     file_log->os = os;
     TRY(os->dir_open(os, dir, S("wal"), true, &file_log->dir, why));

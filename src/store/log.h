@@ -33,6 +33,9 @@ struct store_log {
     err (*settle)(struct store_log *log, struct als_why *why);
     err (*trim)(struct store_log *log, als_position up_to, struct als_why *why);
     struct log_stat (*stat)(const struct store_log *log);
+    // Lets go of the memory behind places that were handed out, as far as it comes back by itself
+    // when it is read. Any thread; every 4 KiB of the range hold some byte of a body.
+    void (*forget)(const struct store_log *log, const char *bytes, size_t size);
     void (*close)(struct store_log *log);
 };
 

@@ -16,7 +16,8 @@ struct files { // on their way
     struct cursor *cursor;
     struct segment_facts facts;
     char segment_space[SEGMENT_NAME_MAX], index_space[SEGMENT_NAME_MAX];
-    str segment_name, index_name; // empty: not made yet
+    str segment_name, index_name;      // empty: not made yet
+    const char *read_begin, *read_end; // a stretch of the log that was read and not yet let go
 };
 
 static str temporary_name(char space[static SEGMENT_NAME_MAX], const struct segment_facts *facts,
@@ -47,12 +48,33 @@ static err begin(struct files *files, struct als_why *why)
     return cursor_over_all(files->cursor, making->view, bounds, why);
 }
 
+// A stretch of the log is as long as what is sealed; its pages are let go some time after they were
+// read. Records lie one behind the other but for where a file of the log ends.
+enum { FORGET_BYTES = 1 << 20, GAP_BYTES_MAX = 4095 };
+
+static void forget_behind(struct files *files, const struct als_event *event)
+{
+    const struct store_log *log = files->store->log;
+    const char *begin = event->entity.ptr, *end = event->payload.ptr + event->payload.len;
+    if (event->metadata.len)
+        end = event->metadata.ptr + event->metadata.len;
+    bool follows = (uintptr_t)begin - (uintptr_t)files->read_end <= GAP_BYTES_MAX;
+    size_t size = (size_t)(files->read_end - files->read_begin);
+    if (!follows || size >= FORGET_BYTES) {
+        log->forget(log, files->read_begin, size);
+        files->read_begin = begin;
+    }
+    files->read_end = end;
+}
+
 // The next event that is kept; position 0 at the end.
 static err next(struct files *files, struct als_event *ret_event, struct als_why *why)
 {
     const struct making *making = files->making;
     do {
         TRY(cursor_next(files->cursor, ret_event, why));
+        if (ret_event->position && cursor_lasts(files->cursor))
+            forget_behind(files, ret_event);
         if (ret_event->position && making->paced && !making->paced(making->context))
             return FAIL(why, ALS_NOT_READY, "the making of a segment was given up");
     } while (ret_event->position && making->keeps && !making->keeps(making->context, ret_event));
@@ -83,19 +105,20 @@ static err write_files(struct files *files, struct als_why *why)
                                             .generation = files->facts.generation,
                                             .zstd_level = store->options.zstd_level};
     uint64_t rows;
+    AUTO(index_builder) builder = NULL;
     AUTO(segment_writer) writer = NULL;
-    AUTO(index_builder) builder = index_builder_new(store->seed);
-    if (!builder)
-        return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
     TRY(segment_writer_open(store->os, store->segments_dir, files->segment_name, options, &writer,
                             why));
+    builder = index_builder_new(segment_writer_identity(writer));
+    if (!builder)
+        return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
     TRY(write_rows(files, writer, builder, &rows, why));
     if (rows == 0)
         return FAIL(why, ALS_NOT_FOUND, "no event is kept");
     TRY(segment_writer_finish(writer, &files->facts, why));
     files->facts.tenant = store_tenant(store);
-    return index_builder_write(builder, store->os, store->segments_dir, files->index_name,
-                               files->facts.identity, why);
+    segment_writer_close(MOVE(writer)); // its memory is not needed for the index, nor the reverse
+    return index_builder_write(builder, store->os, store->segments_dir, files->index_name, why);
 }
 
 static bool same_event(const struct als_event *a, const struct als_event *b)

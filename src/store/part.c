@@ -144,7 +144,7 @@ str part_name(const struct segment_facts *facts, const char *suffix,
 static struct segment_place place_of(const struct part *part)
 {
     struct store *store = part->store;
-    return (struct segment_place){store->os, store->segments_dir, store->cache, store->seed};
+    return (struct segment_place){store->os, store->segments_dir, store->cache};
 }
 
 err part_segment_apart(struct part *part, struct segment_cache *cache, struct segment **ret_segment,

@@ -83,7 +83,6 @@ struct segment_place {
     struct os *os;
     struct os_dir *dir;
     struct segment_cache *cache;
-    uint64_t seed; // unpredictable, for hashes while an index is made
 };
 // ALS_CORRUPT when it is not the one that the facts, which are the manifest's, are of.
 err named_segment_open(const struct segment_place *place, const struct segment_facts *facts,

@@ -39,12 +39,12 @@ static err write_index(const struct segment_place *place, const struct segment_f
                        str name, struct als_why *why)
 {
     AUTO(segment) segment = NULL;
-    AUTO(index_builder) builder = index_builder_new(place->seed);
+    AUTO(index_builder) builder = index_builder_new(facts->identity);
     if (!builder)
         return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
     TRY(named_segment_open(place, facts, &segment, why));
     TRY(segment_verify(segment, add_row, builder, why));
-    return index_builder_write(builder, place->os, place->dir, name, facts->identity, why);
+    return index_builder_write(builder, place->os, place->dir, name, why);
 }
 
 static err check_index(const struct segment_place *place, const struct segment_facts *facts,
@@ -163,7 +163,6 @@ err store_rebuild_indexes(struct os *os, struct os_dir *dir, str tenant,
                                     .context = watch ? watch->context : NULL};
     if (!rebuilding.place.cache)
         return FAIL(why, ALS_NO_MEMORY, "indexes cannot be made");
-    os->entropy(os, &rebuilding.place.seed, sizeof rebuilding.place.seed);
     err code = rebuild_all(&rebuilding, dir, tenant, why);
     segment_cache_free(rebuilding.place.cache);
     if (rebuilding.place.dir)

@@ -113,6 +113,28 @@ TEST(conditions_hold_over_segments)
         }
 }
 
+// ---- What is resident
+
+static uint64_t forgotten;
+
+static void count_forgotten(struct os *os, const uint8_t *bytes, uint64_t size)
+{
+    (void)os, (void)bytes;
+    forgotten += size;
+}
+
+TEST(what_sealing_reads_of_the_log_it_lets_go_of)
+{
+    AUTO(world) world = world_new(1000);
+    append_some(world, 1001);
+    uint64_t records = store_stat(world->store).wal_bytes * 9 / 10; // the rest are frames
+    world->os->file_forget = count_forgotten;
+    forgotten = 0;
+    CHECK_EQUAL(1, seal_all(world));
+    // It is read to be written, and again to be compared; the segment is let go of, too.
+    CHECK(forgotten >= records + records / 2 + store_stat(world->store).segment_bytes / 2);
+}
+
 // ---- What is on the disk
 
 TEST(the_log_lets_go_of_what_is_sealed_and_seen_by_nobody)
