@@ -52,10 +52,9 @@ static bool find_name(struct built_names *names, str name, uint64_t hash, uint32
         return true;
     }
     bool found = false;
-    struct slots_probe probe = slots_enter(&names->slots, hash);
+    struct slots_probe probe = slots_enter_alone(&names->slots, hash);
     while (!found && slots_next(&probe, &number))
         found = is_name(grow_at(&names->names, number), name);
-    slots_leave(&names->slots);
     if (found)
         *ret_number = number;
     return found;

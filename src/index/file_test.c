@@ -3,6 +3,7 @@
 
 #include "base/rand.h"
 #include "index/file.h"
+#include "index/file_sort.h"
 #include "sim.h"
 #include "test.h"
 
@@ -17,6 +18,38 @@ static als_id id_of(uint64_t n)
     store_le64(id.bytes, n * UINT64_C(0x9e3779b97f4a7c15));
     store_le64(id.bytes + 8, n);
     return id;
+}
+
+// ---- The order of names.
+
+enum { SORTED = 3000, SORTED_LEN_MAX = 40 };
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct sort_name *x = a, *y = b;
+    return str_compare((str){x->text, x->len}, (str){y->text, y->len});
+}
+
+// Names that begin alike for a while, and some that begin others, with every byte in them.
+TEST(sorted_names_are_in_bytewise_order)
+{
+    struct rand rand = {21};
+    static char texts[SORTED][SORTED_LEN_MAX];
+    static struct sort_name names[SORTED], wanted[SORTED];
+    for (uint32_t i = 0; i < SORTED; i++) {
+        size_t alike = rand_below(&rand, 4) * 8, len = alike;
+        memset(texts[i], 'a', alike);
+        while (len < SORTED_LEN_MAX - 4 && rand_below(&rand, 4))
+            texts[i][len++] = (char)(rand_below(&rand, 2) ? 'a' : rand_next(&rand));
+        memcpy(texts[i] + len, &i, sizeof i); // so that no two are the same
+        names[i] =
+            (struct sort_name){.text = texts[i], .number = i, .len = (uint8_t)(len + sizeof i)};
+    }
+    memcpy(wanted, names, sizeof names);
+    qsort(wanted, SORTED, sizeof wanted[0], by_bytes);
+    sort_names(names, SORTED);
+    for (uint32_t i = 0; i < SORTED; i++)
+        CHECK_EQUAL(wanted[i].number, names[i].number);
 }
 
 // ---- A world with one directory.

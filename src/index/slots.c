@@ -116,14 +116,24 @@ void slots_prefetch(const struct slots *slots, uint64_t hash)
         __builtin_prefetch(&array->slots[home_of(fingerprint_of(hash), array->count)]);
 }
 
-struct slots_probe slots_enter(struct slots *slots, uint64_t hash)
+static struct slots_probe probe_of(const struct slots_array *array, uint64_t hash)
 {
-    atomic_fetch_add(&slots->readers, 1);
-    const struct slots_array *array = atomic_load(&slots->shards[shard_of(hash)]);
     uint32_t fingerprint = fingerprint_of(hash);
     return (struct slots_probe){.array = array,
                                 .at = array ? home_of(fingerprint, array->count) : 0,
                                 .fingerprint = fingerprint};
+}
+
+struct slots_probe slots_enter(struct slots *slots, uint64_t hash)
+{
+    atomic_fetch_add(&slots->readers, 1);
+    return probe_of(atomic_load(&slots->shards[shard_of(hash)]), hash);
+}
+
+struct slots_probe slots_enter_alone(const struct slots *slots, uint64_t hash)
+{
+    return probe_of(atomic_load_explicit(&slots->shards[shard_of(hash)], memory_order_relaxed),
+                    hash);
 }
 
 bool slots_next(struct slots_probe *probe, uint32_t *ret_value)

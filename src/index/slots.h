@@ -45,5 +45,7 @@ struct slots_probe {
     uint32_t at, fingerprint;
 };
 struct slots_probe slots_enter(struct slots *slots, uint64_t hash);
+// The same where no other thread knows of the slots: nobody is told, and nothing is left.
+struct slots_probe slots_enter_alone(const struct slots *slots, uint64_t hash);
 bool slots_next(struct slots_probe *probe, uint32_t *ret_value);
 void slots_leave(struct slots *slots);
