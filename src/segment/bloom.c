@@ -25,6 +25,24 @@ uint64_t bloom_hash(str value)
     return XXH64(value.ptr ? value.ptr : "", value.len, 0);
 }
 
+static uint64_t turn(uint64_t value, unsigned by)
+{
+    return value << by | value >> (64 - by);
+}
+
+// What the general function does with 16 bytes; it would find that out for each id anew.
+uint64_t bloom_hash_id(const als_id *id)
+{
+    uint64_t hash = XXH_PRIME64_5 + sizeof id->bytes;
+    for (size_t at = 0; at < sizeof id->bytes; at += 8) {
+        hash ^= turn(load_le64(id->bytes + at) * XXH_PRIME64_2, 31) * XXH_PRIME64_1;
+        hash = turn(hash, 27) * XXH_PRIME64_1 + XXH_PRIME64_4;
+    }
+    hash = (hash ^ hash >> 33) * XXH_PRIME64_2;
+    hash = (hash ^ hash >> 29) * XXH_PRIME64_3;
+    return hash ^ hash >> 32;
+}
+
 static size_t block_of(size_t size, uint64_t hash)
 {
     return (size_t)((hash >> 32) * (size / BLOOM_BLOCK) >> 32) * BLOOM_BLOCK;

@@ -8,6 +8,7 @@ enum { BLOOM_BLOCK = 32 };
 
 // Bytes of a filter for so many different values: some 0.5 % of what is not there seems to be.
 size_t bloom_size(size_t values);
-uint64_t bloom_hash(str value); // XXH64, as Parquet wants it
+uint64_t bloom_hash(str value);           // XXH64, as Parquet wants it
+uint64_t bloom_hash_id(const als_id *id); // the same, faster
 void bloom_add(uint8_t *filter, size_t size, uint64_t hash);
 bool bloom_may_have(const uint8_t *filter, size_t size, uint64_t hash);

@@ -109,18 +109,11 @@ static void put_page(struct chunk *chunk, struct chunk_room *room, const struct 
 static void note_numbers(struct chunk *chunk, const uint64_t *values, uint32_t count,
                          const struct column *column)
 {
-    // Flipping the top bit of signed values puts them into the order of unsigned ones.
-    uint64_t flip = column->meaning == MEANS_MICROS ? UINT64_C(1) << 63 : 0;
-    uint64_t least = UINT64_MAX, greatest = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t value = values[i] ^ flip;
-        least = value < least ? value : least;
-        greatest = value > greatest ? value : greatest;
-    }
+    struct number_range range = number_range_of(values, count, column);
     assert(chunk->range_count < CHUNK_RANGES_MAX);
     uint8_t(*bytes)[8] = chunk->range_bytes[chunk->range_count];
-    store_le64(bytes[0], least ^ flip);
-    store_le64(bytes[1], greatest ^ flip);
+    store_le64(bytes[0], range.least);
+    store_le64(bytes[1], range.greatest);
     size_t width = column->kind == KIND_NARROW ? 4 : 8;
     chunk->ranges[chunk->range_count++] =
         (struct parquet_range){{(char *)bytes[0], width}, {(char *)bytes[1], width}};
@@ -171,39 +164,71 @@ static void put_levels(struct buf *buf, const uint32_t *present, uint32_t rows)
         buf_grew(buf, runs_encode(present, rows, 1, at));
 }
 
+static void put_lens(struct buf *buf, const uint64_t *lens, uint32_t count)
+{
+    uint8_t *at = (uint8_t *)buf_room(buf, delta_size_max(count));
+    if (at)
+        buf_grew(buf, delta_encode(lens, count, false, at));
+}
+
+void chunk_begin_texts(struct buf *texts)
+{
+    buf_reset(texts);
+    size_t gap = delta_size_max(PAGE_ROWS);
+    if (buf_room(texts, gap))
+        buf_grew(texts, gap);
+}
+
+size_t chunk_texts_bytes(const struct buf *texts)
+{
+    return texts->len - delta_size_max(PAGE_ROWS);
+}
+
+// The lengths are encoded last, and stand before the texts: they go into the end of the gap.
 void chunk_put_texts(struct chunk *chunk, struct chunk_room *room, const struct chunk_texts *texts)
 {
     buf_reset(&room->raw);
     if (texts->present)
         put_levels(&room->raw, texts->present, texts->rows);
     size_t levels = room->raw.len;
-    uint8_t *at = (uint8_t *)buf_room(&room->raw, delta_size_max(texts->count));
-    if (at)
-        buf_grew(&room->raw, delta_encode(texts->lens, texts->count, false, at));
-    buf_put_str(&room->raw, texts->bytes);
-    str raw = buf_str(&room->raw);
+    put_lens(&room->raw, texts->lens, texts->count);
+    chunk->out.failed |= buf_failed(&room->raw) || buf_failed(texts->bytes);
+    if (chunk->out.failed)
+        return;
+    str lens = str_from(buf_str(&room->raw), levels);
+    size_t begin = delta_size_max(PAGE_ROWS) - lens.len;
+    memcpy(texts->bytes->ptr + begin, lens.ptr, lens.len);
     struct draft draft = {.kind = PARQUET_DATA_V2,
                           .encoding = PARQUET_DELTA_LENGTH,
                           .values = texts->count,
                           .rows = texts->rows,
-                          .levels = str_first(raw, levels),
-                          .body = str_from(raw, levels),
+                          .levels = str_first(buf_str(&room->raw), levels),
+                          .body = str_from(buf_str(texts->bytes), begin),
                           .pack = texts->count > 0};
     put_page(chunk, room, &draft);
 }
 
 // ---- Names.
 
+static void widen(struct parquet_range *range, str name)
+{
+    if (!range->least.ptr || str_compare(name, range->least) < 0)
+        range->least = name;
+    if (!range->greatest.ptr || str_compare(name, range->greatest) > 0)
+        range->greatest = name;
+}
+
+// Each name of the page is compared once, however many rows have it.
 static void note_names(struct chunk *chunk, const struct intern *names, uint32_t first,
                        uint32_t rows)
 {
     struct parquet_range range = {};
-    for (uint32_t i = 0; i < rows; i++) {
-        str name = intern_name(names, names->numbers[first + i]);
-        if (i == 0 || str_compare(name, range.least) < 0)
-            range.least = name;
-        if (i == 0 || str_compare(name, range.greatest) > 0)
-            range.greatest = name;
+    uint32_t page = (uint32_t)chunk->range_count + 1;
+    for (uint32_t i = first; i < first + rows; i++) {
+        uint32_t number = names->numbers[i];
+        if (names->pages[number] != page)
+            widen(&range, intern_name(names, number));
+        names->pages[number] = page;
     }
     assert(chunk->range_count < CHUNK_RANGES_MAX);
     chunk->ranges[chunk->range_count++] = range;
@@ -253,17 +278,18 @@ static void put_names_plainly(struct chunk *chunk, struct chunk_room *room,
                               const struct intern *names)
 {
     uint64_t lens[PAGE_ROWS];
+    struct buf *bytes = &room->names;
     for (uint32_t done = 0; done < names->rows;) {
-        struct chunk_texts texts = {.lens = lens};
-        buf_reset(&room->packed); // not in use until the page is packed
+        struct chunk_texts texts = {.lens = lens, .bytes = bytes};
         uint32_t first = done;
-        while (done < names->rows && texts.rows < PAGE_ROWS && room->packed.len < NAME_PAGE_BYTES) {
+        chunk_begin_texts(bytes);
+        while (done < names->rows && texts.rows < PAGE_ROWS &&
+               chunk_texts_bytes(bytes) < NAME_PAGE_BYTES && !buf_failed(bytes)) {
             str name = intern_name(names, names->numbers[done++]);
             lens[texts.rows++] = name.len;
-            buf_put_str(&room->packed, name);
+            buf_put_str(bytes, name);
         }
         texts.count = texts.rows;
-        texts.bytes = buf_str(&room->packed);
         note_names(chunk, names, first, texts.rows);
         chunk_put_texts(chunk, room, &texts);
     }

@@ -22,7 +22,7 @@ struct chunk {
 // What the chunks of a writer share: room to encode and compress in.
 struct chunk_room {
     struct packer_zstd *packer;
-    struct buf raw, packed;
+    struct buf raw, packed, names;
 };
 
 void chunk_init(struct chunk *chunk);
@@ -36,11 +36,14 @@ void chunk_put_integers(struct chunk *chunk, struct chunk_room *room, const uint
 void chunk_put_plain(struct chunk *chunk, struct chunk_room *room, str bytes, uint32_t width);
 void chunk_put_names(struct chunk *chunk, struct chunk_room *room, const struct intern *names);
 
-// One page of texts. `present` has a number for each row, 0 where there is no text; NULL: all have.
+// One page of texts, which are gathered behind a gap: chunk_begin_texts() makes it, buf_put_str()
+// adds a text. `present` has a number for each row, 0 where there is no text; NULL: all have.
 struct chunk_texts {
     const uint64_t *lens; // of those that are there
     uint32_t count, rows;
-    str bytes;
+    struct buf *bytes;
     const uint32_t *present;
 };
+void chunk_begin_texts(struct buf *texts);
+size_t chunk_texts_bytes(const struct buf *texts); // so far
 void chunk_put_texts(struct chunk *chunk, struct chunk_room *room, const struct chunk_texts *texts);

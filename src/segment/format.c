@@ -67,6 +67,20 @@ int value_compare(const struct column *column, str a, str b)
     return (x > y) - (x < y);
 }
 
+// Flipping the top bit of signed values puts them into the order of unsigned ones.
+struct number_range number_range_of(const uint64_t *values, size_t count,
+                                    const struct column *column)
+{
+    uint64_t flip = column->meaning == MEANS_MICROS ? UINT64_C(1) << 63 : 0;
+    uint64_t least = UINT64_MAX, greatest = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t value = values[i] ^ flip;
+        least = value < least ? value : least;
+        greatest = value > greatest ? value : greatest;
+    }
+    return (struct number_range){least ^ flip, greatest ^ flip};
+}
+
 enum { ROW_HEAD = 64 };
 
 // The texts go in as seeds, so that only what is short is copied.
@@ -93,6 +107,15 @@ uint64_t row_hash(const struct als_event *event)
     if (event->metadata.len)
         seed = hash_bytes(event->metadata.ptr, event->metadata.len, seed);
     return hash_bytes(row, len, seed);
+}
+
+uint64_t hashes_digest(uint64_t digest, const uint64_t *hashes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        digest = (digest << 23 | digest >> 41) ^ hashes[i];
+        digest *= UINT64_C(0x9e3779b97f4a7c15); // odd: no two digests become one
+    }
+    return digest;
 }
 
 uint64_t footer_seal(const uint8_t *footer, size_t size, size_t seal_at)

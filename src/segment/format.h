@@ -83,6 +83,16 @@ int value_compare(const struct column *column, str a, str b);
 // The hash of a row, over all of it but the tenant; docs/formats/segment.md, "Hash".
 uint64_t row_hash(const struct als_event *event);
 
+// Continues a digest (0 to begin) of hashes: other hashes, or in another order, give another one.
+uint64_t hashes_digest(uint64_t digest, const uint64_t *hashes, size_t count);
+
+// The least and the greatest of a column's integers, at least one, in the order of the column.
+struct number_range {
+    uint64_t least, greatest;
+};
+struct number_range number_range_of(const uint64_t *values, size_t count,
+                                    const struct column *column);
+
 // Keys of the footer's key-value metadata.
 #define KEY_FORMAT S("allsource.format")
 #define KEY_TENANT S("allsource.tenant")

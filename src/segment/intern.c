@@ -20,8 +20,9 @@ bool intern_init(struct intern *intern)
     buf_init(&intern->bytes, NAME_BYTES_MAX);
     intern->numbers = malloc(GROUP_ROWS * sizeof *intern->numbers);
     intern->starts = malloc((GROUP_ROWS + 1) * sizeof *intern->starts);
+    intern->pages = malloc(GROUP_ROWS * sizeof *intern->pages);
     intern->slots = malloc(SLOTS * sizeof *intern->slots);
-    bool made = intern->numbers && intern->starts && intern->slots &&
+    bool made = intern->numbers && intern->starts && intern->pages && intern->slots &&
                 buf_room(&intern->bytes, KIB(64)); // so that `ptr` is never NULL
     if (made)
         intern_reset(intern);
@@ -32,6 +33,7 @@ void intern_deinit(struct intern *intern)
 {
     free(intern->numbers);
     free(intern->starts);
+    free(intern->pages);
     free(intern->slots);
     buf_deinit(&intern->bytes);
 }
@@ -48,7 +50,7 @@ void intern_reset(struct intern *intern)
 static bool add_name(struct intern *intern, str name)
 {
     buf_put_str(&intern->bytes, name);
-    intern->count++;
+    intern->pages[intern->count++] = 0;
     intern->starts[intern->count] = (uint32_t)intern->bytes.len;
     return !buf_failed(&intern->bytes);
 }

@@ -11,6 +11,7 @@ struct intern {
     uint32_t rows;
     uint32_t count;   // different names
     uint32_t *starts; // count + 1 of them: where each begins in `bytes`
+    uint32_t *pages;  // by name: the page it was last seen in, counted from 1; of whoever looks
     struct buf bytes;
     uint64_t row_bytes; // of the names of all rows
     struct intern_slot *slots;

@@ -162,6 +162,32 @@ TEST(bloom_filter_has_all_that_was_added_and_little_else)
     free(filter);
 }
 
+TEST(bloom_hash_of_an_id_is_that_of_its_bytes)
+{
+    struct rand rand = {11};
+    for (int i = 0; i < 1000; i++) {
+        als_id id;
+        for (size_t at = 0; at < sizeof id.bytes; at++)
+            id.bytes[at] = i < 2 ? (uint8_t)-i : (uint8_t)rand_next(&rand);
+        CHECK_EQUAL(bloom_hash((str){(const char *)id.bytes, sizeof id.bytes}), bloom_hash_id(&id));
+    }
+}
+
+TEST(digest_of_hashes_tells_other_hashes_and_another_order)
+{
+    uint64_t hashes[] = {3, 1, 4, 1, 5, 9};
+    uint64_t digest = hashes_digest(0, hashes, COUNT_OF(hashes));
+    CHECK_EQUAL(digest, hashes_digest(hashes_digest(0, hashes, 2), hashes + 2, 4));
+    for (size_t i = 0; i < COUNT_OF(hashes); i++)
+        for (unsigned bit = 0; bit < 64; bit++) {
+            hashes[i] ^= UINT64_C(1) << bit;
+            CHECK(digest != hashes_digest(0, hashes, COUNT_OF(hashes)));
+            hashes[i] ^= UINT64_C(1) << bit;
+        }
+    uint64_t turned[] = {1, 3, 4, 1, 5, 9};
+    CHECK(digest != hashes_digest(0, turned, COUNT_OF(turned)));
+}
+
 TEST(thrift_skips_what_it_does_not_know_and_nests_to_a_limit)
 {
     struct buf buf;

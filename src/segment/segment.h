@@ -55,6 +55,8 @@ err segment_writer_add(struct segment_writer *writer, const struct als_event *ev
 // Writes what is left and the footer and syncs the file (not its directory). At least one row.
 err segment_writer_finish(struct segment_writer *writer, struct segment_facts *ret_facts,
                           struct als_why *why);
+// Of the hashes of all rows, in order; once it is finished. The file does not have it.
+uint64_t segment_writer_digest(const struct segment_writer *writer);
 void segment_writer_close(struct segment_writer *writer); // finished or not
 AUTO_WITH(segment_writer, segment_writer_close)
 
@@ -153,6 +155,11 @@ err segment_row_of(struct segment *segment, als_position position, uint32_t *ret
 // NULL; it sees every event.
 typedef err segment_each(void *context, const struct als_event *event, struct als_why *why);
 err segment_verify(struct segment *segment, segment_each *each, void *context, struct als_why *why);
+// The same of a file that was just written, by whom `each` compares every event with where it came
+// from: the hashes need not be computed once more then, they only have to be those that the writer
+// computed, which its digest tells.
+err segment_verify_written(struct segment *segment, uint64_t digest, segment_each *each,
+                           void *context, struct als_why *why);
 
 // ---- Files of other programs
 

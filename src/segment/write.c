@@ -40,6 +40,7 @@ struct segment_writer {
     char tenant[TENANT_BYTES_MAX];
     uint64_t offset; // where the next row group goes
     uint64_t synced; // of the bytes before it
+    uint64_t digest; // of the hashes of the row groups before it
     bool finished;
 
     // The row group that is being gathered.
@@ -66,16 +67,10 @@ static void buf_make(struct buf *buf)
 
 static void for_each_buf(struct segment_writer *writer, void (*work)(struct buf *buf))
 {
-    struct buf *bufs[] = {&writer->payload.bytes,
-                          &writer->metadata.bytes,
-                          &writer->room.raw,
-                          &writer->room.packed,
-                          &writer->out,
-                          &writer->blooms,
-                          &writer->column_indexes,
-                          &writer->offset_indexes,
-                          &writer->groups,
-                          &writer->checks};
+    struct buf *bufs[] = {&writer->payload.bytes, &writer->metadata.bytes, &writer->room.raw,
+                          &writer->room.packed,   &writer->room.names,     &writer->out,
+                          &writer->blooms,        &writer->column_indexes, &writer->offset_indexes,
+                          &writer->groups,        &writer->checks};
     for (size_t i = 0; i < COUNT_OF(bufs); i++)
         work(bufs[i]);
 }
@@ -162,22 +157,22 @@ static void end_text_page(struct segment_writer *writer, size_t column, struct t
     struct chunk_texts texts = {.lens = page->lens,
                                 .count = page->count,
                                 .rows = page->rows,
-                                .bytes = buf_str(&page->bytes),
+                                .bytes = &page->bytes,
                                 .present = columns[column].optional ? page->present : NULL};
     chunk_put_texts(&writer->chunks[column], &writer->room, &texts);
-    writer->chunks[column].out.failed |= buf_failed(&page->bytes);
-    buf_reset(&page->bytes);
     page->rows = page->count = 0;
 }
 
 static void add_text(struct segment_writer *writer, size_t column, struct text_page *page, str text)
 {
+    if (page->rows == 0)
+        chunk_begin_texts(&page->bytes);
     bool present = !columns[column].optional || text.len > 0;
     page->present[page->rows++] = present;
     if (present)
         page->lens[page->count++] = text.len;
     buf_put_str(&page->bytes, text);
-    if (page->rows == PAGE_ROWS || page->bytes.len >= TEXT_PAGE_BYTES)
+    if (page->rows == PAGE_ROWS || chunk_texts_bytes(&page->bytes) >= TEXT_PAGE_BYTES)
         end_text_page(writer, column, page);
 }
 
@@ -221,7 +216,9 @@ static void encode_columns(struct segment_writer *writer)
     for (size_t i = 0; i < COLUMNS; i++)
         if (columns[i].kind == KIND_INTEGER || columns[i].kind == KIND_NARROW)
             chunk_put_integers(&chunks[i], room, writer->numbers[i], writer->rows, &columns[i]);
-    str hashes = {(const char *)writer->numbers[COLUMN_HASH], writer->rows * sizeof(uint64_t)};
+    const uint64_t *hash = writer->numbers[COLUMN_HASH];
+    writer->digest = hashes_digest(writer->digest, hash, writer->rows);
+    str hashes = {(const char *)hash, writer->rows * sizeof *hash};
     chunk_put_plain(&chunks[COLUMN_HASH], room, hashes, sizeof(uint64_t));
     str ids = {(const char *)writer->ids, writer->rows * sizeof(als_id)};
     chunk_put_plain(&chunks[COLUMN_ID], room, ids, sizeof(als_id));
@@ -304,10 +301,8 @@ static void put_id_bloom(struct segment_writer *writer)
 {
     size_t size = bloom_size(writer->rows);
     uint8_t *filter = begin_bloom(writer, COLUMN_ID, size);
-    for (uint32_t i = 0; filter && i < writer->rows; i++) {
-        str id = {(const char *)writer->ids[i].bytes, sizeof(als_id)};
-        bloom_add(filter, size, bloom_hash(id));
-    }
+    for (uint32_t i = 0; filter && i < writer->rows; i++)
+        bloom_add(filter, size, bloom_hash_id(&writer->ids[i]));
 }
 
 // Puts the parts behind the pages, now that it is known where they come to lie.
@@ -466,4 +461,10 @@ err segment_writer_finish(struct segment_writer *writer, struct segment_facts *r
     writer->facts.bytes = writer->offset + footer->len;
     *ret_facts = writer->facts;
     return ALS_OK;
+}
+
+uint64_t segment_writer_digest(const struct segment_writer *writer)
+{
+    assert(writer->finished);
+    return writer->digest;
 }

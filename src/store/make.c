@@ -15,6 +15,7 @@ struct files { // on their way
     const struct making *making;
     struct cursor *cursor;
     struct segment_facts facts;
+    uint64_t digest; // of the hashes that were written
     char segment_space[SEGMENT_NAME_MAX], index_space[SEGMENT_NAME_MAX];
     str segment_name, index_name;      // empty: not made yet
     const char *read_begin, *read_end; // a stretch of the log that was read and not yet let go
@@ -117,6 +118,7 @@ static err write_files(struct files *files, struct als_why *why)
         return FAIL(why, ALS_NOT_FOUND, "no event is kept");
     TRY(segment_writer_finish(writer, &files->facts, why));
     files->facts.tenant = store_tenant(store);
+    files->digest = segment_writer_digest(writer);
     segment_writer_close(MOVE(writer)); // its memory is not needed for the index, nor the reverse
     return index_builder_write(builder, store->os, store->segments_dir, files->index_name, why);
 }
@@ -142,7 +144,7 @@ static err compare(void *context, const struct als_event *event, struct als_why 
     return ALS_OK;
 }
 
-// segment_verify() reads past the cache: what is read back is not what readers will want.
+// segment_verify_written() reads past the cache: what is read back is not what readers will want.
 static err read_back(struct files *files, struct als_why *why)
 {
     struct store *store = files->store;
@@ -151,7 +153,7 @@ static err read_back(struct files *files, struct als_why *why)
     TRY(segment_open(store->os, store->segments_dir, files->segment_name, store->cache, &segment,
                      why));
     TRY(begin(files, why));
-    TRY(segment_verify(segment, compare, files, why));
+    TRY(segment_verify_written(segment, files->digest, compare, files, why));
     TRY(next(files, &end, why));
     if (end.position)
         return FAIL(why, ALS_CORRUPT, "the new segment ends before position %llu",
