@@ -26,6 +26,10 @@ struct built_names {
     uint32_t count;
     uint32_t newest; // of the last row
     uint64_t text_bytes;
+    // Of the dictionary that rows were last added by: number of the name and 1, 0: not met.
+    uint64_t dictionary;
+    uint32_t *numbers;
+    uint32_t numbers_room;
 };
 
 struct index_builder {

@@ -281,6 +281,90 @@ TEST(an_index_file_answers_as_loops_over_the_rows_do)
 }
 
 // Tables this small are full of chains that go on at the beginning.
+// ---- Rows as they lie in a segment.
+
+enum { DICTIONARY_ROWS = 100 };
+
+// The names of some rows, each once, in the order in which they come.
+struct folded {
+    uint32_t numbers[DICTIONARY_ROWS];
+    str names[DICTIONARY_ROWS];
+    uint32_t count;
+};
+
+static void fold(const struct model *model, uint32_t first, uint32_t rows, enum index_by by,
+                 struct folded *folded)
+{
+    folded->count = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        str name = name_in(&model->events[first + i], by);
+        uint32_t number = 0;
+        while (number < folded->count && !str_equal(folded->names[number], name))
+            number++;
+        if (number == folded->count)
+            folded->names[folded->count++] = name;
+        folded->numbers[i] = number;
+    }
+}
+
+static struct index_named named_from(const struct folded *folded, uint32_t row, uint64_t dictionary)
+{
+    return (struct index_named){folded->numbers + row, folded->names, folded->count, dictionary};
+}
+
+static struct index_builder *build_by_rows(const struct model *model)
+{
+    struct index_builder *builder = index_builder_new(7);
+    CHECK(builder);
+    struct folded entities, types;
+    for (uint32_t row = 0; row < model->count; row++) {
+        const struct als_event *event = &model->events[row];
+        uint32_t inner = row % DICTIONARY_ROWS, left = model->count - row;
+        if (inner == 0) {
+            uint32_t rows = left < DICTIONARY_ROWS ? left : DICTIONARY_ROWS;
+            fold(model, row, rows, INDEX_ENTITY, &entities);
+            fold(model, row, rows, INDEX_TYPE, &types);
+        }
+        struct index_columns one = {
+            .count = 1,
+            .positions = &event->position,
+            .versions = &event->version,
+            .ids = &event->id,
+            .entities = named_from(&entities, inner, row / DICTIONARY_ROWS + 1),
+            .types = named_from(&types, inner, row / DICTIONARY_ROWS + 1),
+        };
+        CHECK_OK(index_builder_add_rows(builder, &one, NULL));
+    }
+    return builder;
+}
+
+static str bytes_of(struct world *world, str name, char *space, size_t room)
+{
+    struct os_file *file;
+    size_t size;
+    CHECK_OK(world->os->file_open(world->dir, name, OS_READ, &file, NULL));
+    CHECK_OK(world->os->file_read(file, 0, space, room, &size, NULL));
+    world->os->file_close(file);
+    CHECK(size > 0 && size < room);
+    return (str){space, size};
+}
+
+TEST(rows_with_their_names_in_dictionaries_give_the_same_index_as_events)
+{
+    enum { ROOM = 1 << 18 };
+    static char space[2][ROOM];
+    struct world world = world_new();
+    struct model model = model_of(3, 950, 60, 9);
+    AUTO(index_builder) by_events = build(&model);
+    AUTO(index_builder) by_rows = build_by_rows(&model);
+    write_to(&world, by_events, S("e.idx"));
+    write_to(&world, by_rows, S("r.idx"));
+    CHECK_STR(bytes_of(&world, S("e.idx"), space[0], ROOM),
+              bytes_of(&world, S("r.idx"), space[1], ROOM));
+    model_end(&model);
+    world_end(&world);
+}
+
 TEST(an_index_of_few_rows_finds_each_of_them_whatever_its_identity)
 {
     FOR_EACH_SEED(seed, 300) {

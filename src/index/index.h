@@ -127,6 +127,23 @@ AUTO_WITH(index_builder, index_builder_free)
 // builder is of no use.
 err index_builder_add(struct index_builder *builder, const struct als_event *event,
                       struct als_why *why);
+// The same for rows of a segment as they lie there. Names are numbers into a dictionary, which has
+// a number of its own that is not 0.
+struct index_named {
+    const uint32_t *numbers; // by row
+    const str *names;
+    uint32_t count; // of names
+    uint64_t dictionary;
+};
+struct index_columns {
+    uint32_t count; // of rows
+    const als_position *positions;
+    const als_version *versions;
+    const als_id *ids;
+    struct index_named entities, types;
+};
+err index_builder_add_rows(struct index_builder *builder, const struct index_columns *rows,
+                           struct als_why *why);
 // Writes all of it to the new file `name` and syncs the file, not the directory; the same rows and
 // identity give the same bytes. Nothing can be added after it. What is there after a failure is of
 // no use.

@@ -46,8 +46,6 @@ struct segment_write_options {
 err segment_writer_open(KEEPS struct os *os, struct os_dir *dir, str name,
                         struct segment_write_options options, struct segment_writer **ret_writer,
                         struct als_why *why);
-// 16 random bytes, which the file will have as facts.identity.
-const uint8_t *segment_writer_identity(const struct segment_writer *writer);
 // Adds a row; positions go up (asserted, as are the limits of names and texts). Allocates nothing
 // but what grows with the longest rows seen. After a failure the file is of no use.
 err segment_writer_add(struct segment_writer *writer, const struct als_event *event,
@@ -155,10 +153,12 @@ err segment_row_of(struct segment *segment, als_position position, uint32_t *ret
 // NULL; it sees every event.
 typedef err segment_each(void *context, const struct als_event *event, struct als_why *why);
 err segment_verify(struct segment *segment, segment_each *each, void *context, struct als_why *why);
-// The same of a file that was just written, by whom `each` compares every event with where it came
+// The same of a file that was just written, by whom `each` compares every row with where it came
 // from: the hashes need not be computed once more then, they only have to be those that the writer
-// computed, which its digest tells.
-err segment_verify_written(struct segment *segment, uint64_t digest, segment_each *each,
+// computed, which its digest tells. Blocks have all columns.
+typedef err segment_each_block(void *context, const struct segment_block *block,
+                               struct als_why *why);
+err segment_verify_written(struct segment *segment, uint64_t digest, segment_each_block *each,
                            void *context, struct als_why *why);
 
 // ---- Files of other programs

@@ -117,9 +117,9 @@ TEST(segment_verify_sees_every_event_and_finds_nothing_wrong)
     for_each_segment(verify_all);
 }
 
-static err pass_over(void *context, const struct als_event *event, struct als_why *why)
+static err pass_over(void *context, const struct segment_block *block, struct als_why *why)
 {
-    (void)context, (void)event, (void)why;
+    (void)context, (void)block, (void)why;
     return ALS_OK;
 }
 

@@ -47,6 +47,7 @@ struct verifier {
     const uint64_t *wanted; // digest of all hashes; NULL: each hash is computed
     uint64_t digest;
     segment_each *each;
+    segment_each_block *each_block;
     void *context;
 };
 
@@ -208,21 +209,67 @@ static struct als_event row_of(const struct segment_block *block, uint32_t i, st
     };
 }
 
+// As facts_count(), for a block.
+static void count_block(struct segment_facts *facts, const struct segment_block *block)
+{
+    uint32_t last = block->count - 1;
+    struct number_range times = number_range_of((const uint64_t *)block->timestamps_us,
+                                                block->count, &columns[COLUMN_TIMESTAMP]);
+    int64_t least_us = (int64_t)times.least, greatest_us = (int64_t)times.greatest;
+    if (facts->rows == 0) {
+        facts->first = block->positions[0];
+        facts->recorded_first_us = block->recorded_us[0];
+        facts->least_us = least_us;
+        facts->greatest_us = greatest_us;
+    }
+    facts->rows += block->count;
+    facts->last = block->positions[last];
+    facts->recorded_last_us = block->recorded_us[last];
+    facts->least_us = least_us < facts->least_us ? least_us : facts->least_us;
+    facts->greatest_us = greatest_us > facts->greatest_us ? greatest_us : facts->greatest_us;
+    for (uint32_t i = 0; i < block->count; i++) {
+        facts->new_entities += block->versions[i] == 1;
+        facts->raw_bytes += block->entity_names[block->entities[i]].len +
+                            block->type_names[block->types[i]].len + block->payloads[i].len +
+                            block->metadatas[i].len;
+    }
+}
+
+static err check_order(const struct verifier *verifier, const struct segment_block *block,
+                       struct als_why *why)
+{
+    als_position before = verifier->counted.facts.last;
+    for (uint32_t i = 0; i < block->count; i++) {
+        if (block->positions[i] <= before)
+            return wrong(verifier, "its positions do not go up", why);
+        before = block->positions[i];
+    }
+    return ALS_OK;
+}
+
 static err check_rows(struct verifier *verifier, const struct segment_block *block,
                       struct als_why *why)
 {
     for (uint32_t i = 0; i < block->count; i++) {
         struct als_event event = row_of(block, i, verifier->segment->facts.tenant);
-        if (!verifier->wanted && row_hash(&event) != block->hashes[i])
+        if (row_hash(&event) != block->hashes[i])
             return FAIL(why, ALS_CORRUPT, "row %u of the segment is not what was written",
                         block->row + i);
-        if (event.position <= verifier->counted.facts.last)
-            return wrong(verifier, "its positions do not go up", why);
-        facts_count(&verifier->counted.facts, &event);
         if (verifier->each)
             TRY(verifier->each(verifier->context, &event, why));
     }
+    return ALS_OK;
+}
+
+static err check_block(struct verifier *verifier, const struct segment_block *block,
+                       struct als_why *why)
+{
+    TRY(check_order(verifier, block, why));
+    TRY(check_columns(verifier, block, why));
+    TRY(verifier->wanted ? verifier->each_block(verifier->context, block, why)
+                         : check_rows(verifier, block, why));
     verifier->digest = hashes_digest(verifier->digest, block->hashes, block->count);
+    count_block(&verifier->counted.facts, block);
     return ALS_OK;
 }
 
@@ -293,8 +340,7 @@ static err check_group(struct verifier *verifier, struct als_why *why)
     for (uint32_t done = 0; done < group->rows;) {
         struct segment_block block;
         TRY(segment_scan_next(verifier->scan, &block, why));
-        TRY(check_rows(verifier, &block, why));
-        TRY(check_columns(verifier, &block, why));
+        TRY(check_block(verifier, &block, why));
         done += block.count;
     }
     return check_ranges(verifier, why);
@@ -351,11 +397,11 @@ err segment_verify(struct segment *segment, segment_each *each, void *context, s
     return run(&what, why);
 }
 
-err segment_verify_written(struct segment *segment, uint64_t digest, segment_each *each,
+err segment_verify_written(struct segment *segment, uint64_t digest, segment_each_block *each,
                            void *context, struct als_why *why)
 {
     assert(each);
     struct verifier what = {
-        .segment = segment, .wanted = &digest, .each = each, .context = context};
+        .segment = segment, .wanted = &digest, .each_block = each, .context = context};
     return run(&what, why);
 }

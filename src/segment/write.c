@@ -143,11 +143,6 @@ err segment_writer_open(struct os *os, struct os_dir *dir, str name,
     return ALS_OK;
 }
 
-const uint8_t *segment_writer_identity(const struct segment_writer *writer)
-{
-    return writer->facts.identity;
-}
-
 // ---- Rows.
 
 static void end_text_page(struct segment_writer *writer, size_t column, struct text_page *page)

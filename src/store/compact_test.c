@@ -255,29 +255,6 @@ TEST(a_flipped_bit_ends_a_merge_and_leaves_everything_or_does_not_matter)
     CHECK(found > 50);
 }
 
-struct rot {
-    struct rand rand;
-    int creates;
-};
-
-// When the index beside the new segment is begun, a bit of the segment flips: the disk did not keep
-// what it was given.
-static void rot_new_segment(void *context, struct sim *sim, const char *call, str name)
-{
-    struct rot *rot = context;
-    (void)name;
-    if (strcmp(call, "create") != 0 || ++rot->creates != 2)
-        return;
-    for (;;) {
-        str found;
-        uint64_t bit = rand_below(&rot->rand, sim_bits(sim));
-        sim_flip(sim, bit, &found);
-        if (str_ends(found, S(".new")))
-            return;
-        sim_flip(sim, bit, NULL);
-    }
-}
-
 TEST(a_new_file_that_reads_back_otherwise_takes_nobodys_place)
 {
     for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -286,11 +263,9 @@ TEST(a_new_file_that_reads_back_otherwise_takes_nobodys_place)
         uint32_t sealed = seal_all(world);
         struct store_compaction how = by(STORE_ALL);
         struct store_compacted once;
-        struct rot rot = {.rand = {seed}};
-        sim_set_hook(world->sim, rot_new_segment, &rot);
+        rot_begin(world, seed);
         CHECK_ERR(ALS_CORRUPT, store_compact(world->store, &how, &once, NULL));
-        sim_set_hook(world->sim, NULL, NULL);
-        CHECK_EQUAL(2, rot.creates);
+        CHECK_EQUAL(1, rot_end(world));
         CHECK_EQUAL(sealed, store_stat(world->store).segments);
         CHECK_EQUAL(2 * sealed, count_files(world));
         CHECK_EQUAL(0, store_stat(world->store).unfit);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// From events to the two files of a segment. Both are written under names that are used once, and
-// synced; the segment is read back from its file and every event compared with where it came from;
-// then both get their names, which become durable. Who asked tells the manifest.
+// From events to the two files of a segment. The segment is written under a name that is used once,
+// and synced; it is read back from its file, every event compared with where it came from, and the
+// index made of what was read; the index is written and synced; then both get their names, which
+// become durable. Who asked tells the manifest.
 #include "store/inside.h"
 
 #include "base/mutant.h"
@@ -14,6 +15,7 @@ struct files { // on their way
     struct store *store;
     const struct making *making;
     struct cursor *cursor;
+    struct index_builder *builder; // while the segment is read back
     struct segment_facts facts;
     uint64_t digest; // of the hashes that were written
     char segment_space[SEGMENT_NAME_MAX], index_space[SEGMENT_NAME_MAX];
@@ -84,8 +86,8 @@ static err next(struct files *files, struct als_event *ret_event, struct als_why
 
 // ---- The files
 
-static err write_rows(struct files *files, struct segment_writer *writer,
-                      struct index_builder *builder, uint64_t *ret_rows, struct als_why *why)
+static err write_rows(struct files *files, struct segment_writer *writer, uint64_t *ret_rows,
+                      struct als_why *why)
 {
     *ret_rows = 0;
     TRY(begin(files, why));
@@ -95,53 +97,69 @@ static err write_rows(struct files *files, struct segment_writer *writer,
         if (event.position == 0)
             return ALS_OK;
         TRY(segment_writer_add(writer, &event, why));
-        TRY(index_builder_add(builder, &event, why));
     }
 }
 
-static err write_files(struct files *files, struct als_why *why)
+static err write_segment(struct files *files, struct als_why *why)
 {
     struct store *store = files->store;
     struct segment_write_options options = {.tenant = store_tenant(store),
                                             .generation = files->facts.generation,
                                             .zstd_level = store->options.zstd_level};
     uint64_t rows;
-    AUTO(index_builder) builder = NULL;
     AUTO(segment_writer) writer = NULL;
     TRY(segment_writer_open(store->os, store->segments_dir, files->segment_name, options, &writer,
                             why));
-    builder = index_builder_new(segment_writer_identity(writer));
-    if (!builder)
-        return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
-    TRY(write_rows(files, writer, builder, &rows, why));
+    TRY(write_rows(files, writer, &rows, why));
     if (rows == 0)
         return FAIL(why, ALS_NOT_FOUND, "no event is kept");
     TRY(segment_writer_finish(writer, &files->facts, why));
     files->facts.tenant = store_tenant(store);
     files->digest = segment_writer_digest(writer);
-    segment_writer_close(MOVE(writer)); // its memory is not needed for the index, nor the reverse
-    return index_builder_write(builder, store->os, store->segments_dir, files->index_name, why);
+    return ALS_OK;
 }
 
-static bool same_event(const struct als_event *a, const struct als_event *b)
+static bool same_row(const struct segment_block *block, uint32_t i, const struct als_event *event)
 {
-    return a->position == b->position && a->version == b->version &&
-           memcmp(a->id.bytes, b->id.bytes, sizeof a->id.bytes) == 0 &&
-           a->timestamp_us == b->timestamp_us && a->recorded_us == b->recorded_us &&
-           a->schema_version == b->schema_version && str_equal(a->entity, b->entity) &&
-           str_equal(a->type, b->type) && str_equal(a->payload, b->payload) &&
-           str_equal(a->metadata, b->metadata);
+    return block->positions[i] == event->position && block->versions[i] == event->version &&
+           memcmp(block->ids[i].bytes, event->id.bytes, sizeof event->id.bytes) == 0 &&
+           block->timestamps_us[i] == event->timestamp_us &&
+           block->recorded_us[i] == event->recorded_us &&
+           block->schema_versions[i] == event->schema_version &&
+           str_equal(block->entity_names[block->entities[i]], event->entity) &&
+           str_equal(block->type_names[block->types[i]], event->type) &&
+           str_equal(block->payloads[i], event->payload) &&
+           str_equal(block->metadatas[i], event->metadata);
 }
 
-static err compare(void *context, const struct als_event *event, struct als_why *why)
+static err compare(struct files *files, const struct segment_block *block, struct als_why *why)
+{
+    for (uint32_t i = 0; i < block->count; i++) {
+        struct als_event wanted;
+        TRY(next(files, &wanted, why));
+        if (!same_row(block, i, &wanted))
+            return FAIL(why, ALS_CORRUPT,
+                        "position %llu does not stand in the new segment as it was",
+                        (unsigned long long)wanted.position);
+    }
+    return ALS_OK;
+}
+
+// What is right goes into the index.
+static err take_block(void *context, const struct segment_block *block, struct als_why *why)
 {
     struct files *files = context;
-    struct als_event wanted;
-    TRY(next(files, &wanted, why));
-    if (!same_event(event, &wanted))
-        return FAIL(why, ALS_CORRUPT, "position %llu does not stand in the new segment as it was",
-                    (unsigned long long)wanted.position);
-    return ALS_OK;
+    struct index_columns rows = {
+        .count = block->count,
+        .positions = block->positions,
+        .versions = block->versions,
+        .ids = block->ids,
+        .entities = {block->entities, block->entity_names, block->entity_count,
+                     block->entity_dictionary},
+        .types = {block->types, block->type_names, block->type_count, block->type_dictionary},
+    };
+    TRY(compare(files, block, why));
+    return index_builder_add_rows(files->builder, &rows, why);
 }
 
 // segment_verify_written() reads past the cache: what is read back is not what readers will want.
@@ -153,12 +171,23 @@ static err read_back(struct files *files, struct als_why *why)
     TRY(segment_open(store->os, store->segments_dir, files->segment_name, store->cache, &segment,
                      why));
     TRY(begin(files, why));
-    TRY(segment_verify_written(segment, files->digest, compare, files, why));
+    TRY(segment_verify_written(segment, files->digest, take_block, files, why));
     TRY(next(files, &end, why));
     if (end.position)
         return FAIL(why, ALS_CORRUPT, "the new segment ends before position %llu",
                     (unsigned long long)end.position);
     return ALS_OK;
+}
+
+static err write_index(struct files *files, struct als_why *why)
+{
+    struct store *store = files->store;
+    AUTO(index_builder) builder = index_builder_new(files->facts.identity);
+    if (!builder)
+        return FAIL(why, ALS_NO_MEMORY, "the index of a segment");
+    files->builder = builder;
+    TRY(read_back(files, why));
+    return index_builder_write(builder, store->os, store->segments_dir, files->index_name, why);
 }
 
 static err give_name(struct files *files, str *name, const char *suffix,
@@ -187,8 +216,8 @@ static err make_files(struct files *files, struct als_why *why)
 {
     TRY(store_begin_segment(files->store, &files->facts.generation, why));
     name_files(files);
-    TRY(write_files(files, why));
-    TRY(read_back(files, why));
+    TRY(write_segment(files, why));
+    TRY(write_index(files, why));
     return give_names(files, why);
 }
 

@@ -270,3 +270,42 @@ static inline size_t count_files(struct world *world)
     world->os->dir_close(dir);
     return count;
 }
+
+// A disk that does not keep what it was given: when a file that has no name of its own yet is
+// opened to be read back, one of its bits has flipped. One at a time.
+struct rot {
+    struct sim *sim;
+    struct rand rand;
+    uint32_t flips;
+    err (*file_open)(struct os_dir *dir, str name, enum os_open how, struct os_file **ret_file,
+                     struct als_why *why);
+};
+static struct rot rot;
+
+static err rot_and_open(struct os_dir *dir, str name, enum os_open how, struct os_file **ret_file,
+                        struct als_why *why)
+{
+    bool rots = how == OS_READ && str_ends(name, S(".new"));
+    while (rots) {
+        str found;
+        uint64_t bit = rand_below(&rot.rand, sim_bits(rot.sim));
+        sim_flip(rot.sim, bit, &found);
+        if (str_equal(found, name))
+            break;
+        sim_flip(rot.sim, bit, NULL);
+    }
+    rot.flips += rots;
+    return rot.file_open(dir, name, how, ret_file, why);
+}
+
+static inline void rot_begin(struct world *world, uint64_t seed)
+{
+    rot = (struct rot){.sim = world->sim, .rand = {seed}, .file_open = world->os->file_open};
+    world->os->file_open = rot_and_open;
+}
+
+static inline uint32_t rot_end(struct world *world)
+{
+    world->os->file_open = rot.file_open;
+    return rot.flips;
+}
