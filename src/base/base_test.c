@@ -113,6 +113,20 @@ TEST(uuid_v7_begins_with_the_millisecond)
     CHECK_STR(S("01234567-89ab-7fff-bfff-ffffffffffff"), ((str){text, sizeof text}));
 }
 
+TEST(hash_is_the_same_with_and_without_wide_vectors)
+{
+    static uint8_t bytes[5000];
+    struct rand rand = {8};
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)rand_next(&rand);
+    CHECK_EQUAL(UINT64_C(0x2d06800538d394c2), hash_bytes("", 0, 0)); // XXH3's own vector
+    for (size_t len = 0; len + 8 <= sizeof bytes; len += 1 + len / 64) {
+        uint64_t seed = len % 3 ? rand_next(&rand) : 0;
+        CHECK_EQUAL(hash_bytes_portable(bytes + len % 8, len, seed),
+                    hash_bytes(bytes + len % 8, len, seed));
+    }
+}
+
 TEST(crc32c_gives_the_vectors_of_rfc_3720)
 {
     uint8_t bytes[32] = {0};

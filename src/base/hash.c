@@ -10,9 +10,21 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed)
+uint64_t hash_bytes_portable(const void *bytes, size_t len, uint64_t seed)
 {
     return XXH3_64bits_withSeed(bytes, len, seed);
+}
+
+// Shorter inputs are hashed without vectors.
+enum { LONG_BYTES = XXH3_MIDSIZE_MAX + 1 };
+
+uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed)
+{
+#if defined(__x86_64__)
+    if (len >= LONG_BYTES && __builtin_cpu_supports("avx2"))
+        return hash_bytes_avx2(bytes, len, seed);
+#endif
+    return hash_bytes_portable(bytes, len, seed);
 }
 
 void crc_steps_make(struct crc_steps *steps, uint32_t polynomial)

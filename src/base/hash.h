@@ -7,6 +7,10 @@
 
 // For tables. `seed` is secret and random per process where clients choose the keys.
 uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed);
+uint64_t hash_bytes_portable(const void *bytes, size_t len, uint64_t seed); // for the test
+#if defined(__x86_64__)
+uint64_t hash_bytes_avx2(const void *bytes, size_t len, uint64_t seed);
+#endif
 
 // CRC-32C (Castagnoli; RFC 3720 appendix B.4), continued from `crc` (0 to begin). Uses the CPU's
 // instruction where there is one; both ways give the same result.

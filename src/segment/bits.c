@@ -150,18 +150,33 @@ size_t delta_room(size_t count)
     return (count + 31) / 32 * 32 + 32;
 }
 
-// Differences of one block, and the least of them.
-static uint64_t differences(const uint64_t *values, uint64_t before, size_t count, bool narrow,
-                            uint64_t *ret_deltas)
+// Differences of one block, values[-1] the value before; returns whether they are not all the same.
+static bool differences(const uint64_t *values, size_t count, bool narrow, uint64_t *ret_deltas)
+{
+    for (size_t i = 0; i < count; i++)
+        ret_deltas[i] = values[i] - values[(ptrdiff_t)i - 1];
+    for (size_t i = 0; narrow && i < count; i++)
+        ret_deltas[i] = (uint64_t)(int32_t)ret_deltas[i];
+    uint64_t differ = 0;
+    for (size_t i = 1; i < count; i++)
+        differ |= ret_deltas[i] ^ ret_deltas[0];
+    return differ != 0;
+}
+
+static uint64_t least_of(const uint64_t *deltas, size_t count)
 {
     int64_t least = INT64_MAX;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t delta = values[i] - before;
-        ret_deltas[i] = narrow ? (uint64_t)(int32_t)delta : delta;
-        least = (int64_t)ret_deltas[i] < least ? (int64_t)ret_deltas[i] : least;
-        before = values[i];
-    }
+    for (size_t i = 0; i < count; i++)
+        least = (int64_t)deltas[i] < least ? (int64_t)deltas[i] : least;
     return (uint64_t)least;
+}
+
+// What goes up by the same each time, as positions do, takes no bits.
+static uint8_t *encode_same(uint64_t delta, uint8_t *at)
+{
+    at = put_zigzag(at, delta);
+    memset(at, 0, MINIBLOCKS); // widths
+    return at + MINIBLOCKS;
 }
 
 static uint8_t *encode_block(const uint64_t *deltas, size_t count, uint64_t least, bool narrow,
@@ -198,8 +213,9 @@ size_t delta_encode(const uint64_t *values, size_t count, bool narrow, uint8_t *
     for (size_t done = 1; done < count; done += BLOCK) {
         size_t some = count - done < BLOCK ? count - done : BLOCK;
         uint64_t deltas[BLOCK];
-        uint64_t least = differences(values + done, values[done - 1], some, narrow, deltas);
-        at = encode_block(deltas, some, least, narrow, at);
+        at = differences(values + done, some, narrow, deltas)
+                 ? encode_block(deltas, some, least_of(deltas, some), narrow, at)
+                 : encode_same(deltas[0], at);
     }
     return (size_t)(at - ret_bytes);
 }

@@ -12,3 +12,4 @@ uint64_t bloom_hash(str value);           // XXH64, as Parquet wants it
 uint64_t bloom_hash_id(const als_id *id); // the same, faster
 void bloom_add(uint8_t *filter, size_t size, uint64_t hash);
 bool bloom_may_have(const uint8_t *filter, size_t size, uint64_t hash);
+bool bloom_may_have_portable(const uint8_t *filter, size_t size, uint64_t hash); // for the test
