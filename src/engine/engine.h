@@ -244,6 +244,11 @@ bool snapshots_turn(struct tenant *tenant);
 // allocator would keep it for those who need other sizes. Now and then only.
 void give_memory_back(struct als *als);
 
+// background.c: from here on the calling thread gives way to all others, where the system lets it.
+void background_enter(void);
+// Does the work on a thread that does so, and waits for it.
+void background_run(void (*work)(void *context), void *context);
+
 // seal.c: a turn of the keeper, which makes one segment of what the log has closed.
 bool seal_turn(struct tenant *tenant);
 

@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 enum { WRITERS = 8, READERS = 8, ROUNDS = 60, ENTITIES = 4 };
 
@@ -278,4 +279,20 @@ TEST(the_paths_of_events_and_queries_allocate_nothing)
     if (made > 600)
         test_fail(__FILE__, __LINE__, "%llu allocations in 12,000 appends, states and queries",
                   (unsigned long long)made);
+}
+
+// ---- Background
+
+static void note_nice(void *context)
+{
+    *(int *)context = getpriority(PRIO_PROCESS, 0); // of this thread
+}
+
+TEST(background_work_is_nice_and_done_when_it_returns_and_its_caller_is_as_before)
+{
+    int before = getpriority(PRIO_PROCESS, 0), within = -1, after;
+    background_run(note_nice, &within);
+    after = getpriority(PRIO_PROCESS, 0);
+    CHECK_EQUAL(before, after);
+    CHECK_EQUAL(before > 10 ? before : 10, within);
 }

@@ -108,6 +108,8 @@ static bool wait_locked(struct keeper *keeper)
 static void *keeper_run(void *context)
 {
     struct keeper *keeper = context;
+    if (keeper->of == KEEPER_LONG)
+        background_enter(); // nobody waits for its work
     lock_take(&keeper->lock);
     for (bool all; all = wait_locked(keeper), !keeper->stopping;) {
         keeper->wanted = false;
