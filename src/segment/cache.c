@@ -29,7 +29,7 @@ struct segment_cache {
     uint64_t shard_bytes_max;
     size_t shard_count;
     _Atomic uint64_t numbers;
-    _Atomic uint32_t reads;
+    _Atomic uint32_t reads, files;
     struct lock lock; // guards the list of segments, and their files against being unmapped
     struct segment *segments;
     struct shard shards[SHARDS_MAX];
@@ -116,6 +116,19 @@ void cache_leave(struct segment *segment)
     if (segment->next)
         segment->next->prior = segment->prior;
     lock_release(&cache->lock);
+}
+
+bool cache_keeps_file(struct segment_cache *cache)
+{
+    bool keeps = atomic_fetch_add(&cache->files, 1) < SEGMENT_FILES_MAX;
+    if (!keeps)
+        cache_lets_go_file(cache);
+    return keeps;
+}
+
+void cache_lets_go_file(struct segment_cache *cache)
+{
+    atomic_fetch_sub(&cache->files, 1);
 }
 
 static void forget_files(struct segment_cache *cache)

@@ -339,7 +339,7 @@ static err find_sealed(struct part *part, const struct id_question *question,
         return FAIL(why, ALS_NO_MEMORY, "a segment cannot be read");
     for (size_t i = 0; i < found; i++) {
         struct als_event event;
-        TRY(segment_read(*reader, segment, rows[i], &event, why));
+        TRY(segment_read(*reader, segment, rows[i], NULL, &event, why));
         if (memcmp(event.id.bytes, question->id.bytes, sizeof event.id.bytes) == 0 &&
             event.position <= question->up_to) {
             *ret_event = event;
