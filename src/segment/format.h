@@ -61,7 +61,7 @@ enum {
     FILE_BYTES_MIN = 4 + READ_SLACK + FOOTER_TAIL,
 };
 
-#define TEXT_PAGE_BYTES KIB(16)  // a page of texts is closed when it has as many
+#define TEXT_PAGE_BYTES KIB(8)   // a page of texts is closed when it has as many
 #define PLAIN_PAGE_BYTES KIB(16) // of ids and hashes
 #define NAME_PAGE_BYTES KIB(8)   // the same for names that are not in a dictionary
 #define DICTIONARY_BYTES KIB(64) // names beyond this do not pay: every first read would unpack them
