@@ -34,6 +34,9 @@ void cache_lets_go_file(struct segment_cache *cache);
 void cache_has_read(struct segment *segment);
 // Pinned, or NULL when it is not there.
 struct cache_entry *cache_pin(struct segment_cache *cache, struct cache_key key);
+// Whether a page that is not there should come: true from the second time on that it is asked for
+// within a while. Any thread.
+bool cache_wants(struct segment_cache *cache, struct cache_key key);
 struct cache_entry *cache_entry_new(struct cache_key key, size_t memory); // NULL: no memory
 void cache_entry_free(struct cache_entry *entry);                         // never inserted
 AUTO_WITH(cache_entry, cache_entry_free)

@@ -8,9 +8,13 @@
 
 #include <stdlib.h>
 
+// What is larger is kept in the cache at once.
+#define OWN_BYTES_MAX KIB(64)
+
 struct held {
-    struct cache_entry *entry;
-    uint32_t begin, end; // rows, counted from the start of the row group
+    struct cache_entry *entry; // NULL: it is the reader's own page
+    const struct page *page;   // NULL: none is held
+    uint32_t begin, end;       // rows, counted from the start of the row group
 };
 
 struct segment_reader {
@@ -21,11 +25,15 @@ struct segment_reader {
     struct cache_entry *directory;
     struct cache_entry *dictionaries[COLUMNS]; // of the columns that have one
     struct held held[COLUMNS];
+    struct buf own_memory[COLUMNS]; // of pages that are not in the cache
+    struct page own_pages[COLUMNS];
 };
 
 struct segment_reader *segment_reader_new(void)
 {
     struct segment_reader *reader = calloc(1, sizeof *reader);
+    for (size_t i = 0; reader && i < COLUMNS; i++)
+        buf_init(&reader->own_memory[i], OWN_BYTES_MAX + 1);
     if (reader && !decoder_init(&reader->decoder)) {
         segment_reader_free(reader);
         return NULL;
@@ -38,6 +46,8 @@ void segment_reader_free(struct segment_reader *reader)
     if (!reader)
         return;
     segment_reader_reset(reader);
+    for (size_t i = 0; i < COLUMNS; i++)
+        buf_deinit(&reader->own_memory[i]);
     decoder_deinit(&reader->decoder);
     free(reader);
 }
@@ -103,38 +113,60 @@ static err pin_directory(struct segment_reader *reader, struct segment *segment,
     return ALS_OK;
 }
 
-// A page without any text needs no memory for them.
-static bool is_empty(const struct page_source *source)
-{
-    return source->head.nulls == source->head.rows;
-}
-
-static err decode_page(struct segment_reader *reader, struct segment *segment, struct cache_key key,
-                       struct cache_entry **ret_entry, struct als_why *why)
+static err read_page(struct segment_reader *reader, struct segment *segment, struct cache_key key,
+                     struct page_source *ret_source, struct als_why *why)
 {
     struct page_place place =
         page_place(segment, key.group, key.column, directory_of(reader), key.page);
-    struct page_source source;
     const uint8_t *at;
     TRY(fetch(reader, segment, place.offset, place.bytes, &at, why));
-    TRY(page_find(&place, at, &source, why));
-    AUTO(cache_entry) entry = cache_entry_new(key, is_empty(&source) ? 0 : source.memory);
-    if (!entry)
-        return FAIL(why, ALS_NO_MEMORY, "no memory for a page of %zu bytes", source.memory);
-    if (is_empty(&source))
-        entry->page = (struct page){.rows = source.head.rows};
-    else
-        TRY(page_decode(&reader->decoder, &source, entry->memory, &entry->page, why));
-    *ret_entry = cache_insert(segment->cache, MOVE(entry));
+    TRY(page_find(&place, at, ret_source, why));
+    if (ret_source->head.nulls == ret_source->head.rows)
+        ret_source->memory = 0; // without any text it needs none
     return ALS_OK;
 }
 
-static err pin_page(struct segment_reader *reader, struct segment *segment, size_t column,
-                    uint32_t page, struct cache_entry **ret_entry, struct als_why *why)
+static err decode_page(struct segment_reader *reader, const struct page_source *source,
+                       void *memory, struct page *ret_page, struct als_why *why)
 {
-    struct cache_key key = {segment->number, reader->group, (uint32_t)column, page};
-    *ret_entry = cache_pin(segment->cache, key);
-    return *ret_entry ? ALS_OK : decode_page(reader, segment, key, ret_entry, why);
+    *ret_page = (struct page){.rows = source->head.rows};
+    return source->memory ? page_decode(&reader->decoder, source, memory, ret_page, why) : ALS_OK;
+}
+
+static err decode_into_cache(struct segment_reader *reader, struct cache_key key,
+                             const struct page_source *source, struct cache_entry **ret_entry,
+                             struct als_why *why)
+{
+    AUTO(cache_entry) entry = cache_entry_new(key, source->memory);
+    if (!entry)
+        return FAIL(why, ALS_NO_MEMORY, "no memory for a page of %zu bytes", source->memory);
+    TRY(decode_page(reader, source, entry->memory, &entry->page, why));
+    *ret_entry = cache_insert(reader->cache, MOVE(entry));
+    return ALS_OK;
+}
+
+static err decode_into_own(struct segment_reader *reader, size_t column,
+                           const struct page_source *source, struct als_why *why)
+{
+    struct buf *memory = &reader->own_memory[column];
+    buf_reset(memory);
+    char *room = buf_room(memory, source->memory + 1); // it may be none
+    if (!room)
+        return FAIL(why, ALS_NO_MEMORY, "no memory for a page of %zu bytes", source->memory);
+    return decode_page(reader, source, room, &reader->own_pages[column], why);
+}
+
+// All rows of a group need its dictionaries: they are worth keeping at once.
+static err pin_dictionary(struct segment_reader *reader, struct segment *segment, size_t column,
+                          struct als_why *why)
+{
+    struct cache_key key = {segment->number, reader->group, (uint32_t)column, PAGE_DICTIONARY};
+    reader->dictionaries[column] = cache_pin(reader->cache, key);
+    if (reader->dictionaries[column])
+        return ALS_OK;
+    struct page_source source;
+    TRY(read_page(reader, segment, key, &source, why));
+    return decode_into_cache(reader, key, &source, &reader->dictionaries[column], why);
 }
 
 static err enter_group(struct segment_reader *reader, struct segment *segment, uint32_t row,
@@ -151,11 +183,32 @@ static err enter_group(struct segment_reader *reader, struct segment *segment, u
     return ALS_OK;
 }
 
+// Has a page of the column in `held`. What is wanted for the first time in a while stays out of the
+// cache: most of what is cold is not wanted again, and to put something else out for it, or to have
+// memory of the system's, costs as much as decoding it.
+static err get_page(struct segment_reader *reader, struct segment *segment, struct cache_key key,
+                    struct held *held, struct als_why *why)
+{
+    struct page_source source;
+    held->entry = cache_pin(reader->cache, key);
+    if (!held->entry) {
+        TRY(read_page(reader, segment, key, &source, why));
+        if (source.memory <= OWN_BYTES_MAX && !cache_wants(reader->cache, key)) {
+            TRY(decode_into_own(reader, key.column, &source, why));
+            held->page = &reader->own_pages[key.column];
+            return ALS_OK;
+        }
+        TRY(decode_into_cache(reader, key, &source, &held->entry, why));
+    }
+    held->page = &held->entry->page;
+    return ALS_OK;
+}
+
 static err hold(struct segment_reader *reader, struct segment *segment, size_t column, uint32_t row,
                 struct als_why *why)
 {
     struct held *held = &reader->held[column];
-    if (held->entry && row >= held->begin && row < held->end)
+    if (held->page && row >= held->begin && row < held->end)
         return ALS_OK;
     cache_unpin(reader->cache, held->entry);
     *held = (struct held){};
@@ -163,17 +216,18 @@ static err hold(struct segment_reader *reader, struct segment *segment, size_t c
     uint32_t page = page_directory_find(directory, column, row);
     bool named = chunk_has_dictionary(&segment->groups[reader->group].chunks[column]);
     if (named && !reader->dictionaries[column])
-        TRY(pin_page(reader, segment, column, PAGE_DICTIONARY, &reader->dictionaries[column], why));
-    TRY(pin_page(reader, segment, column, page, &held->entry, why));
+        TRY(pin_dictionary(reader, segment, column, why));
+    struct cache_key key = {segment->number, reader->group, (uint32_t)column, page};
+    TRY(get_page(reader, segment, key, held, why));
     held->begin = directory->places[directory->starts[column] + page].row;
-    held->end = held->begin + held->entry->page.rows;
+    held->end = held->begin + held->page->rows;
     return ALS_OK;
 }
 
 static uint32_t number_at(const struct segment_reader *reader, size_t column, uint32_t row)
 {
     const struct held *held = &reader->held[column];
-    return held->entry->page.numbers[row - held->begin];
+    return held->page->numbers[row - held->begin];
 }
 
 static err name_at(const struct segment_reader *reader, size_t column, uint32_t row, str *ret_name,
@@ -182,7 +236,7 @@ static err name_at(const struct segment_reader *reader, size_t column, uint32_t 
     const struct held *held = &reader->held[column];
     const struct cache_entry *dictionary = reader->dictionaries[column];
     if (!dictionary) {
-        *ret_name = page_text(&held->entry->page, row - held->begin);
+        *ret_name = page_text(held->page, row - held->begin);
         return ALS_OK;
     }
     uint32_t number = number_at(reader, column, row);
@@ -196,13 +250,13 @@ static err name_at(const struct segment_reader *reader, size_t column, uint32_t 
 static uint64_t integer_at(const struct segment_reader *reader, size_t column, uint32_t row)
 {
     const struct held *held = &reader->held[column];
-    return held->entry->page.integers[row - held->begin];
+    return held->page->integers[row - held->begin];
 }
 
 static str text_at(const struct segment_reader *reader, size_t column, uint32_t row)
 {
     const struct held *held = &reader->held[column];
-    const struct page *page = &held->entry->page;
+    const struct page *page = held->page;
     return page->starts ? page_text(page, row - held->begin) : (str){};
 }
 
@@ -243,7 +297,7 @@ static err fill(const struct segment_reader *reader, const struct segment_group 
     event->position =
         counts_up(group) ? group->first + row : integer_at(reader, COLUMN_POSITION, row);
     event->version = guess->version ? guess->version : integer_at(reader, COLUMN_VERSION, row);
-    event->id = ids->entry->page.ids[row - ids->begin];
+    event->id = ids->page->ids[row - ids->begin];
     event->timestamp_us = (int64_t)integer_at(reader, COLUMN_TIMESTAMP, row);
     event->recorded_us = (int64_t)integer_at(reader, COLUMN_RECORDED, row);
     event->schema_version =
@@ -319,7 +373,7 @@ static err search_group(struct segment_reader *reader, struct segment *segment, 
     while (inner < group->rows) {
         TRY(hold(reader, segment, COLUMN_POSITION, inner, why));
         const struct held *held = &reader->held[COLUMN_POSITION];
-        uint32_t found = first_not_below(&held->entry->page, position);
+        uint32_t found = first_not_below(held->page, position);
         inner = held->begin + found;
         if (inner < held->end)
             break;
