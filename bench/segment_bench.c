@@ -201,7 +201,7 @@ static void bench_rows(struct segment *segment, const char *name, struct segment
         for (size_t i = 0; i < READS; i++) {
             uint32_t row = (uint32_t)rand_below(&rand, cold ? rows : rows / 20);
             double begin = now_s(CLOCK_MONOTONIC);
-            must(segment_read(reader, segment, row, &event, &why), &why);
+            must(segment_read(reader, segment, row, NULL, &event, &why), &why);
             times[i] = now_s(CLOCK_MONOTONIC) - begin;
         }
     }

@@ -25,7 +25,8 @@ enum {
     NAMES_PAGE_MAX = 10000,     // names of one page of entities or types
     STATE_HISTORY_EVENTS_MAX = 1000,
 
-    HOT_PARTS_MAX = 16,        // stretches of a tenant's log that are not sealed yet
+    HOT_PARTS_MAX = 16,      // stretches of a tenant's log that are not sealed yet
+    SEGMENT_FILES_MAX = 256, // sealed files that stay open, of all tenants; others are mapped only
     COMPACT_FILES_DEFAULT = 3, // so many files are worth merging (option)
     COMPACT_FILES_MAX = 100,
     COMPACT_AGE_SECONDS_DEFAULT = 86400,     // of what `timebased` merges (option)

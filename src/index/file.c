@@ -176,18 +176,57 @@ void index_file_forget(struct index_file *file)
 
 // ---- Filters and cells
 
+// The bit that a key sets in a word of its block, if the block has not got it.
+static inline uint32_t absent_bit(const uint8_t *block, uint64_t hash, unsigned word)
+{
+    return file_filter_bit(hash, word) & ~load_le32(block + 4 * word);
+}
+
+// Half of it at once without a branch: nearly always a bit of these is absent.
+static inline bool lacks(const uint8_t *block, uint64_t hash)
+{
+    static_assert(FILE_FILTER_BYTES == 8 * 4, "eight words");
+    uint32_t absent = absent_bit(block, hash, 0) | absent_bit(block, hash, 1) |
+                      absent_bit(block, hash, 2) | absent_bit(block, hash, 3);
+    if (absent)
+        return true;
+    absent = absent_bit(block, hash, 4) | absent_bit(block, hash, 5) | absent_bit(block, hash, 6) |
+             absent_bit(block, hash, 7);
+    return absent != 0;
+}
+
+static inline uint64_t place_in_filter(const struct index_file *file, enum file_key key,
+                                       uint64_t hash)
+{
+    return file->layout.at[SECTION_FILTERS + key] +
+           file_filter_block(hash, file->header.filter_blocks[key]) * FILE_FILTER_BYTES;
+}
+
 err file_may_have(struct index_file *file, enum file_key key, uint64_t hash, bool *ret_may,
                   struct als_why *why)
 {
-    uint64_t at = file->layout.at[SECTION_FILTERS + key] +
-                  file_filter_block(hash, file->header.filter_blocks[key]) * FILE_FILTER_BYTES;
+    uint64_t at = place_in_filter(file, key, hash);
     TRY(file_need(file, at, FILE_FILTER_BYTES, why));
-    uint32_t missing = 0;
-    for (unsigned word = 0; word < FILE_FILTER_BYTES / 4 && !missing; word += 4)
-        for (unsigned next = word; next < word + 4; next++) // nearly always one of these is absent
-            missing |= file_filter_bit(hash, next) & ~load_le32(file->bytes + at + 4 * next);
-    *ret_may = missing == 0;
+    *ret_may = !lacks(file->bytes + at, hash);
     return ALS_OK;
+}
+
+// What was not found right yet is left to those who can say that it is not.
+static inline bool denies(const struct index_file *file, enum file_key key, uint64_t hash)
+{
+    uint64_t at = place_in_filter(file, key, hash);
+    return file_is_checked(file, at / FILE_BLOCK_BYTES) && lacks(file->bytes + at, hash);
+}
+
+bool index_file_denies(const struct index_file *file, enum index_by by, str name)
+{
+    enum file_key key = (enum file_key)by;
+    return denies(file, key, file_hash(file->seed, key, name.ptr, name.len));
+}
+
+bool index_file_denies_id(const struct index_file *file, const als_id *id)
+{
+    return denies(file, KEY_ID, file_hash(file->seed, KEY_ID, id->bytes, sizeof id->bytes));
 }
 
 struct file_probe file_probe_begin(const struct index_file *file, enum file_key key, uint64_t hash)
@@ -252,27 +291,39 @@ static err load_rows(struct index_file *file, enum index_by by, uint32_t number,
     return ALS_OK;
 }
 
-err index_file_find(struct index_file *file, enum index_by by, str name,
-                    struct index_rows *ret_rows, struct als_why *why)
+// A name that the filter does not deny.
+static err find_name(struct index_file *file, enum index_by by, str name, uint64_t hash,
+                     struct index_rows *ret_rows, struct als_why *why)
 {
-    uint64_t hash = file_hash(file->seed, (enum file_key)by, name.ptr, name.len);
     struct file_probe probe = file_probe_begin(file, (enum file_key)by, hash);
-    struct index_rows rows = {.count = 0};
-    bool may = false;
-    TRY(file_may_have(file, probe.key, hash, &may, why));
-    while (may) {
+    for (;;) {
         uint32_t number = 0;
-        TRY(file_probe_next(file, &probe, &may, &number, why));
-        if (!may)
+        bool found = false;
+        struct index_rows rows;
+        TRY(file_probe_next(file, &probe, &found, &number, why));
+        if (!found)
             break;
         if (number >= file->header.names[by])
             return file_nonsense(file, "the number of a name", number, why);
         TRY(load_rows(file, by, number, &rows, why));
-        if (str_equal(rows.name, name))
-            break;
-        rows = (struct index_rows){.count = 0};
+        if (str_equal(rows.name, name)) {
+            *ret_rows = rows;
+            return ALS_OK;
+        }
     }
-    *ret_rows = rows;
+    *ret_rows = (struct index_rows){.count = 0};
+    return ALS_OK;
+}
+
+err index_file_find(struct index_file *file, enum index_by by, str name,
+                    struct index_rows *ret_rows, struct als_why *why)
+{
+    uint64_t hash = file_hash(file->seed, (enum file_key)by, name.ptr, name.len);
+    bool may = false;
+    TRY(file_may_have(file, (enum file_key)by, hash, &may, why));
+    if (may)
+        return find_name(file, by, name, hash, ret_rows, why);
+    *ret_rows = (struct index_rows){.count = 0};
     return ALS_OK;
 }
 
@@ -332,15 +383,12 @@ err index_rows_to(const struct index_rows *rows, uint32_t row, uint32_t *ret_cou
 
 // ---- Ids
 
-err index_file_find_id(struct index_file *file, als_id id, uint32_t *ret_rows, size_t room,
-                       size_t *ret_found, struct als_why *why)
+static err find_id(struct index_file *file, uint64_t hash, uint32_t *ret_rows, size_t room,
+                   size_t *ret_found, struct als_why *why)
 {
-    uint64_t hash = file_hash(file->seed, KEY_ID, id.bytes, sizeof id.bytes);
     struct file_probe probe = file_probe_begin(file, KEY_ID, hash);
     size_t found = 0;
-    bool more = false;
-    TRY(file_may_have(file, KEY_ID, hash, &more, why));
-    while (more && found < room) {
+    for (bool more = true; more && found < room;) {
         uint32_t row = 0;
         TRY(file_probe_next(file, &probe, &more, &row, why));
         if (!more)
@@ -350,5 +398,17 @@ err index_file_find_id(struct index_file *file, als_id id, uint32_t *ret_rows, s
         ret_rows[found++] = row;
     }
     *ret_found = found;
+    return ALS_OK;
+}
+
+err index_file_find_id(struct index_file *file, als_id id, uint32_t *ret_rows, size_t room,
+                       size_t *ret_found, struct als_why *why)
+{
+    uint64_t hash = file_hash(file->seed, KEY_ID, id.bytes, sizeof id.bytes);
+    bool may = false;
+    TRY(file_may_have(file, KEY_ID, hash, &may, why));
+    if (may)
+        return find_id(file, hash, ret_rows, room, ret_found, why);
+    *ret_found = 0;
     return ALS_OK;
 }

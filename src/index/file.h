@@ -11,24 +11,29 @@ enum { FILE_LABEL_BYTES = 64 };
 struct index_file {
     struct os *os;
     const uint8_t *bytes; // mapped
+    uint64_t seed;
     struct file_header header;
     struct file_layout layout;
-    uint64_t seed;
     char label[FILE_LABEL_BYTES]; // how it begins to be called, for words
     _Atomic uint64_t *counted;    // where blocks are counted, or NULL
     _Atomic uint64_t checked[];   // a bit a block, set when its checksum was right
 };
 
+// What is mapped never changes, so a bit says all, and no order is needed between threads.
+static inline bool file_is_checked(const struct index_file *file, uint64_t block)
+{
+    uint64_t word = atomic_load_explicit(&file->checked[block / 64], memory_order_relaxed);
+    return word >> (block % 64) & 1;
+}
+
 err file_check_blocks(struct index_file *file, uint64_t at, uint64_t size, struct als_why *why);
 
-// Before bytes are used: they are as they were written, or ALS_CORRUPT. What is mapped never
-// changes, so a bit says all, and no order is needed between threads.
+// Before bytes are used: they are as they were written, or ALS_CORRUPT.
 static inline err file_need(struct index_file *file, uint64_t at, uint64_t size,
                             struct als_why *why)
 {
     uint64_t block = at / FILE_BLOCK_BYTES, last = (at + size - 1) / FILE_BLOCK_BYTES;
-    uint64_t word = atomic_load_explicit(&file->checked[block / 64], memory_order_relaxed);
-    if (block == last && word >> (block % 64) & 1)
+    if (block == last && file_is_checked(file, block))
         return ALS_OK;
     return file_check_blocks(file, at, size, why);
 }

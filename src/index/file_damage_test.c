@@ -52,6 +52,7 @@ static bool name_is_refused(struct index_file *file, enum index_by by, str name,
 {
     struct index_rows rows = {.count = 0};
     uint32_t count = first < step ? (ROWS - first + step - 1) / step : 0;
+    CHECK(count == 0 || !index_file_denies(file, by, name));
     err code = index_file_find(file, by, name, &rows, NULL);
     if (refused(code, rows.count == count))
         return true;
@@ -74,7 +75,9 @@ static bool id_is_refused(struct index_file *file, uint32_t row)
 {
     uint32_t rows[4];
     size_t found = 0;
-    err code = index_file_find_id(file, id_of(row), rows, COUNT_OF(rows), &found, NULL);
+    als_id id = id_of(row);
+    CHECK(row >= ROWS || !index_file_denies_id(file, &id));
+    err code = index_file_find_id(file, id, rows, COUNT_OF(rows), &found, NULL);
     bool right = false;
     for (size_t i = 0; i < found; i++)
         right |= rows[i] == row;

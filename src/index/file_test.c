@@ -194,6 +194,7 @@ static void check_name(const struct model *model, struct index_file *file, enum 
         }
     }
     CHECK_EQUAL(found, rows.count);
+    CHECK(!found || !index_file_denies(file, by, name));
     CHECK(by == INDEX_TYPE || rows.first_version == first);
     if (found) {
         CHECK_STR(name, rows.name);
@@ -536,6 +537,33 @@ TEST(of_a_thousand_absent_ids_at_most_twenty_pass_the_filter)
         passed += may;
     }
     CHECK(passed > 0 && passed <= ROWS / 50);
+    index_file_close(file);
+    world_end(&world);
+}
+
+TEST(what_is_absent_is_denied_where_the_filter_was_found_sound_and_nothing_that_is_there)
+{
+    enum { ROWS = 5000 };
+    struct world world = world_new();
+    AUTO(index_builder) builder = index_builder_new(1);
+    for (uint32_t n = 0; n < ROWS; n++)
+        add_number(builder, n);
+    write_to(&world, builder, S("1.idx"));
+    struct index_file *file = open_from(&world, S("1.idx"));
+    uint32_t denied = 0;
+    for (int looks = 0; looks < 2; looks++) { // before it was looked at, and behind that
+        for (uint32_t n = 0; n < 2 * ROWS; n++) {
+            als_id id = id_of(n);
+            char space[NAME_ROOM];
+            str name = candidate_name(space, n);
+            bool denies = index_file_denies(file, INDEX_ENTITY, name);
+            bool denies_id = index_file_denies_id(file, &id);
+            CHECK(n >= ROWS || (!denies && !denies_id));
+            denied += denies + denies_id;
+        }
+        CHECK(looks ? denied > 2 * ROWS / 100 * 98 : denied == 0);
+        CHECK_OK(file_check_blocks(file, 0, file->layout.at[SECTION_CELLS], NULL));
+    }
     index_file_close(file);
     world_end(&world);
 }

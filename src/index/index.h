@@ -182,6 +182,12 @@ err index_row(const struct index_rows *rows, uint32_t n, uint32_t *ret_row, stru
 err index_rows_to(const struct index_rows *rows, uint32_t row, uint32_t *ret_count,
                   struct als_why *why);
 
+// That a name or an id is not there, which most are not: at the price of one line of the file, and
+// without an error. False says nothing; so it does for all whose part of the filter was not looked
+// at by the calls below.
+bool index_file_denies(const struct index_file *file, enum index_by by, str name);
+bool index_file_denies_id(const struct index_file *file, const als_id *id);
+
 // `ret_rows->count` is 0 when there is none. An error is damage: ALS_CORRUPT.
 err index_file_find(struct index_file *file, enum index_by by, str name,
                     struct index_rows *ret_rows, struct als_why *why);

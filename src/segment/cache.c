@@ -25,13 +25,18 @@ struct shard {
     uint64_t bytes, hits, misses, evictions;
 };
 
+enum { SEEN_MIN = 64, SEEN_MAX = 1 << 18 };
+#define SEEN_BYTES KIB(8) // one for so many bytes of the cache
+
 struct segment_cache {
     uint64_t shard_bytes_max;
     size_t shard_count;
     _Atomic uint64_t numbers;
-    _Atomic uint32_t reads;
+    _Atomic uint32_t reads, files;
     struct lock lock; // guards the list of segments, and their files against being unmapped
     struct segment *segments;
+    size_t seen_count;      // a power of two
+    _Atomic uint64_t *seen; // pages that were asked for: 16 bits each, the newest lowest; a hint
     struct shard shards[SHARDS_MAX];
 };
 
@@ -46,7 +51,11 @@ struct segment_cache *segment_cache_new(uint64_t bytes_max)
     size_t slot_count = SLOTS_MIN;
     while (slot_count < SLOTS_MAX && slot_count * SLOT_BYTES < cache->shard_bytes_max)
         slot_count *= 2;
-    bool made = true;
+    cache->seen_count = SEEN_MIN;
+    while (cache->seen_count < SEEN_MAX && cache->seen_count * SEEN_BYTES < bytes_max)
+        cache->seen_count *= 2;
+    cache->seen = calloc(cache->seen_count, sizeof cache->seen[0]);
+    bool made = cache->seen != NULL;
     for (size_t i = 0; i < cache->shard_count; i++) {
         struct shard *shard = &cache->shards[i];
         lock_init(&shard->lock, LOCK_POOL);
@@ -76,6 +85,7 @@ void segment_cache_free(struct segment_cache *cache)
         lock_deinit(&shard->lock);
     }
     lock_deinit(&cache->lock);
+    free((void *)cache->seen);
     free(cache);
 }
 
@@ -116,6 +126,19 @@ void cache_leave(struct segment *segment)
     if (segment->next)
         segment->next->prior = segment->prior;
     lock_release(&cache->lock);
+}
+
+bool cache_keeps_file(struct segment_cache *cache)
+{
+    bool keeps = atomic_fetch_add(&cache->files, 1) < SEGMENT_FILES_MAX;
+    if (!keeps)
+        cache_lets_go_file(cache);
+    return keeps;
+}
+
+void cache_lets_go_file(struct segment_cache *cache)
+{
+    atomic_fetch_sub(&cache->files, 1);
 }
 
 static void forget_files(struct segment_cache *cache)
@@ -223,6 +246,19 @@ struct cache_entry *cache_pin(struct segment_cache *cache, struct cache_key key)
     *(entry ? &shard->hits : &shard->misses) += 1;
     lock_release(&shard->lock);
     return entry;
+}
+
+// Two threads at one place lose a page that was asked for; it will be asked for again.
+bool cache_wants(struct segment_cache *cache, struct cache_key key)
+{
+    uint64_t hash = key_hash(key);
+    _Atomic uint64_t *place = &cache->seen[hash & (cache->seen_count - 1)];
+    uint64_t pages = atomic_load_explicit(place, memory_order_relaxed), mark = hash >> 48;
+    for (unsigned shift = 0; shift < 64; shift += 16)
+        if ((pages >> shift & UINT16_MAX) == mark)
+            return true;
+    atomic_store_explicit(place, pages << 16 | mark, memory_order_relaxed);
+    return false;
 }
 
 // Four sizes for each power of two, so that what is evicted is exactly the room for what comes:

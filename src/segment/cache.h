@@ -26,11 +26,17 @@ struct cache_entry {
 // A segment that is opened gets a number, and is known until it is closed.
 void cache_enter(struct segment_cache *cache, struct segment *segment);
 void cache_leave(struct segment *segment);
-// A page was read from the segment's file. What is read is decoded and kept here, so the file's own
-// pages are of no more use: now and then all segments forget them.
+// Whether one more segment may keep its file open; each that does says when it no longer does.
+bool cache_keeps_file(struct segment_cache *cache);
+void cache_lets_go_file(struct segment_cache *cache);
+// Something was read where the segment's file is mapped. What is read is decoded and kept here, so
+// the file's own pages are of no more use: now and then all segments forget them.
 void cache_has_read(struct segment *segment);
 // Pinned, or NULL when it is not there.
 struct cache_entry *cache_pin(struct segment_cache *cache, struct cache_key key);
+// Whether a page that is not there should come: true from the second time on that it is asked for
+// within a while. Any thread.
+bool cache_wants(struct segment_cache *cache, struct cache_key key);
 struct cache_entry *cache_entry_new(struct cache_key key, size_t memory); // NULL: no memory
 void cache_entry_free(struct cache_entry *entry);                         // never inserted
 AUTO_WITH(cache_entry, cache_entry_free)

@@ -61,11 +61,12 @@ enum {
     FILE_BYTES_MIN = 4 + READ_SLACK + FOOTER_TAIL,
 };
 
-#define TEXT_PAGE_BYTES KIB(16)  // a page of texts is closed when it has as many
+#define TEXT_PAGE_BYTES KIB(8)   // a page of texts is closed when it has as many
 #define PLAIN_PAGE_BYTES KIB(16) // of ids and hashes
 #define NAME_PAGE_BYTES KIB(8)   // the same for names that are not in a dictionary
 #define DICTIONARY_BYTES KIB(64) // names beyond this do not pay: every first read would unpack them
 #define GROUP_TEXT_BYTES MIB(8)  // a row group is closed when it has as many bytes of texts
+#define FETCH_BYTES_MAX KIB(64)  // what is larger is read where it is mapped
 #define PAGE_BYTES_MAX MIB(96)   // one page; an event may have a payload of 64 MiB
 #define FOOTER_BYTES_MAX MIB(256)
 

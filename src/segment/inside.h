@@ -23,6 +23,7 @@ struct segment_group {
     uint32_t first_row, rows;
     als_position first, last;
     int64_t least_us, greatest_us;
+    uint32_t least_schema, greatest_schema; // versions
     struct segment_chunk chunks[COLUMNS];
 };
 
@@ -31,6 +32,7 @@ struct segment {
     struct segment_cache *cache;
     uint64_t number; // of its pages in the cache
     const uint8_t *bytes;
+    struct os_file *file; // for single pages; NULL: they are read where they are mapped
     uint64_t size, footer_at;
     struct segment_facts facts;
     uint32_t group_count;
@@ -51,9 +53,13 @@ struct directory {
 
 // The bytes that directory_read() will write, from the lengths of the indexes alone.
 size_t directory_size_max(const struct segment_group *group);
-// Checks them against their checksum and each other.
-err directory_read(const struct segment *segment, uint32_t group, struct directory *ret_directory,
-                   struct als_why *why);
+struct directory_place {
+    uint64_t offset, bytes; // in the file
+};
+struct directory_place directory_place(const struct segment_group *group);
+// Checks the bytes of that place against their checksum and each other.
+err directory_read(const struct segment *segment, uint32_t group, const uint8_t *at,
+                   struct directory *ret_directory, struct als_why *why);
 // The page of the column that has the row, counted from the start of the row group.
 uint32_t page_directory_find(const struct directory *directory, size_t column, uint32_t row);
 // The row behind the last of a page.
@@ -89,10 +95,20 @@ struct page_source {
     size_t memory;       // that decoding it takes
 };
 
+// Where a page lies in the file, and what it must be.
+struct page_place {
+    const struct column *column;
+    uint64_t offset;
+    uint32_t bytes; // with the header
+    uint32_t rows;  // a dictionary has at most so many names
+    bool has_dictionary, is_dictionary;
+};
+
 // Room for decoding; one thread's.
 struct decoder {
     const struct bits_way *way;
     struct unpacker *unpacker;
+    struct buf stored; // bytes of the file, with slack behind
     struct buf raw;    // a page unpacked, with slack behind
     struct buf wide;   // 64-bit values
     struct buf levels; // 32-bit numbers
@@ -101,13 +117,13 @@ struct decoder {
 bool decoder_init(struct decoder *decoder); // false: no memory
 void decoder_deinit(struct decoder *decoder);
 
-// These bytes of the file, or this page, are about to be read, which the file as a whole is not.
+// These bytes of the file are about to be read, which the file as a whole is not.
 void expect_bytes(const struct segment *segment, uint64_t offset, uint64_t bytes);
-void expect_page(const struct segment *segment, uint32_t group, size_t column,
-                 const struct directory *directory, uint32_t page);
-// Finds page `page` of the column, or its dictionary, and checks header and checksum.
-err page_find(const struct segment *segment, uint32_t group, size_t column,
-              const struct directory *directory, uint32_t page, struct page_source *ret_source,
+// Page `page` of the column, or its dictionary, for which no directory is needed.
+struct page_place page_place(const struct segment *segment, uint32_t group, size_t column,
+                             const struct directory *directory, uint32_t page);
+// Checks header and checksum of what lies there. READ_SLACK bytes behind it may be read.
+err page_find(const struct page_place *place, const uint8_t *at, struct page_source *ret_source,
               struct als_why *why);
 // Decodes it into `memory`, which has source->memory bytes and is aligned to 64.
 err page_decode(struct decoder *decoder, const struct page_source *source, void *memory,

@@ -179,13 +179,16 @@ static bool take_bounds(const struct parquet_group *source, struct segment_group
 {
     const struct parquet_range *positions = &source->chunks[COLUMN_POSITION].range;
     const struct parquet_range *times = &source->chunks[COLUMN_TIMESTAMP].range;
+    const struct parquet_range *schemas = &source->chunks[COLUMN_SCHEMA_VERSION].range;
     if (positions->least.len != 8 || positions->greatest.len != 8 || times->least.len != 8 ||
-        times->greatest.len != 8)
+        times->greatest.len != 8 || schemas->least.len != 4 || schemas->greatest.len != 4)
         return false;
     group->first = load_le64(positions->least.ptr);
     group->last = load_le64(positions->greatest.ptr);
     group->least_us = (int64_t)load_le64(times->least.ptr);
     group->greatest_us = (int64_t)load_le64(times->greatest.ptr);
+    group->least_schema = load_le32(schemas->least.ptr);
+    group->greatest_schema = load_le32(schemas->greatest.ptr);
     return group->last >= group->first && group->last - group->first >= group->rows - 1;
 }
 
@@ -277,9 +280,12 @@ static err map_file(struct segment *segment, struct os_dir *dir, str name, struc
                     (unsigned long long)segment->size);
     if (code == ALS_OK)
         code = os->file_map(file, segment->size, &segment->bytes, why);
-    os->file_close(file);
     if (code == ALS_OK)
         os->file_hint(os, segment->bytes, segment->size, OS_HINT_RANDOM);
+    if (code == ALS_OK && cache_keeps_file(segment->cache))
+        segment->file = file;
+    else
+        os->file_close(file);
     return code;
 }
 
@@ -318,6 +324,9 @@ void segment_close(struct segment *segment)
         return;
     cache_leave(segment);
     cache_forget(segment->cache, segment->number);
+    if (segment->file)
+        cache_lets_go_file(segment->cache);
+    segment->os->file_close(segment->file);
     if (segment->bytes)
         segment->os->file_unmap(segment->os, segment->bytes, segment->size);
     free(segment->groups);

@@ -21,6 +21,7 @@ static err damaged(const struct column *column, const char *what, struct als_why
 bool decoder_init(struct decoder *decoder)
 {
     *decoder = (struct decoder){.way = bits_best(), .unpacker = unpacker_new()};
+    buf_init(&decoder->stored, FETCH_BYTES_MAX + READ_SLACK);
     buf_init(&decoder->raw, PAGE_BYTES_MAX + READ_SLACK);
     buf_init(&decoder->wide, delta_room(GROUP_ROWS) * sizeof(uint64_t));
     buf_init(&decoder->levels, delta_room(GROUP_ROWS) * sizeof(uint32_t));
@@ -30,6 +31,7 @@ bool decoder_init(struct decoder *decoder)
 void decoder_deinit(struct decoder *decoder)
 {
     unpacker_free(decoder->unpacker);
+    buf_deinit(&decoder->stored);
     buf_deinit(&decoder->raw);
     buf_deinit(&decoder->wide);
     buf_deinit(&decoder->levels);
@@ -51,11 +53,9 @@ size_t directory_size_max(const struct segment_group *group)
 }
 
 // The places of one column follow each other without gaps, in bytes and in rows.
-static bool read_places(const struct segment *segment, const struct segment_group *group,
-                        const struct segment_chunk *chunk, struct parquet_place *places,
-                        uint32_t *ret_count)
+static bool read_places(const struct segment_group *group, const struct segment_chunk *chunk,
+                        const uint8_t *at, struct parquet_place *places, uint32_t *ret_count)
 {
-    const uint8_t *at = segment->bytes + chunk->index_offset;
     struct thrift_in in = {at, at + chunk->index_bytes, false};
     uint32_t count = parquet_take_places(&in);
     if (count == 0 || count > group->rows || count > chunk->index_bytes / PLACE_BYTES_MIN + 1)
@@ -77,31 +77,26 @@ void expect_bytes(const struct segment *segment, uint64_t offset, uint64_t bytes
     segment->os->file_hint(segment->os, segment->bytes + offset, bytes, OS_HINT_SOON);
 }
 
-void expect_page(const struct segment *segment, uint32_t group, size_t column,
-                 const struct directory *directory, uint32_t page)
+struct directory_place directory_place(const struct segment_group *group)
 {
-    const struct segment_chunk *chunk = &segment->groups[group].chunks[column];
-    if (page == PAGE_DICTIONARY) {
-        expect_bytes(segment, chunk->offset, chunk->dictionary_bytes);
-        return;
-    }
-    const struct parquet_place *place = &directory->places[directory->starts[column] + page];
-    expect_bytes(segment, place->offset, place->bytes);
+    uint64_t begin = group->chunks[0].index_offset;
+    return (struct directory_place){begin, group->end - begin};
 }
 
-err directory_read(const struct segment *segment, uint32_t group_number,
+err directory_read(const struct segment *segment, uint32_t group_number, const uint8_t *at,
                    struct directory *ret_directory, struct als_why *why)
 {
     const struct segment_group *group = &segment->groups[group_number];
-    uint64_t begin = group->chunks[0].index_offset;
-    expect_bytes(segment, begin, group->end - begin);
-    if (hash_bytes(segment->bytes + begin, group->end - begin, 0) != group->index_check)
+    struct directory_place place = directory_place(group);
+    if (hash_bytes(at, place.bytes, 0) != group->index_check)
         return FAIL(why, ALS_CORRUPT, "the page index of row group %u is damaged", group_number);
     uint32_t total = 0;
     for (size_t i = 0; i < COLUMNS; i++) {
         uint32_t count = 0;
+        const struct segment_chunk *chunk = &group->chunks[i];
         ret_directory->starts[i] = total;
-        if (!read_places(segment, group, &group->chunks[i], ret_directory->places + total, &count))
+        if (!read_places(group, chunk, at + (chunk->index_offset - place.offset),
+                         ret_directory->places + total, &count))
             return FAIL(why, ALS_CORRUPT, "the page index of row group %u is not possible",
                         group_number);
         total += count;
@@ -185,35 +180,45 @@ static err check_head(const struct page_source *source, bool dictionary, struct 
     return ALS_OK;
 }
 
-err page_find(const struct segment *segment, uint32_t group_number, size_t column,
-              const struct directory *directory, uint32_t page, struct page_source *ret_source,
-              struct als_why *why)
+struct page_place page_place(const struct segment *segment, uint32_t group_number, size_t column,
+                             const struct directory *directory, uint32_t page)
 {
     const struct segment_group *group = &segment->groups[group_number];
     const struct segment_chunk *chunk = &group->chunks[column];
-    struct page_source source = {.column = &columns[column]};
-    uint64_t offset = chunk->offset;
-    uint32_t bytes = chunk->dictionary_bytes, rows = 0;
-    if (page != PAGE_DICTIONARY) {
-        const struct parquet_place *place = &directory->places[directory->starts[column] + page];
-        offset = place->offset;
-        bytes = place->bytes;
-        rows = directory_end(directory, column, page, group->rows) - place->row;
-    }
-    const uint8_t *end = segment->bytes + offset + bytes;
-    source.body = parquet_take_page(segment->bytes + offset, end, &source.head);
+    struct page_place place = {.column = &columns[column],
+                               .offset = chunk->offset,
+                               .bytes = chunk->dictionary_bytes,
+                               .rows = group->rows,
+                               .has_dictionary = chunk_has_dictionary(chunk),
+                               .is_dictionary = page == PAGE_DICTIONARY};
+    if (place.is_dictionary)
+        return place;
+    const struct parquet_place *found = &directory->places[directory->starts[column] + page];
+    place.offset = found->offset;
+    place.bytes = found->bytes;
+    place.rows = directory_end(directory, column, page, group->rows) - found->row;
+    return place;
+}
+
+err page_find(const struct page_place *place, const uint8_t *at, struct page_source *ret_source,
+              struct als_why *why)
+{
+    struct page_source source = {.column = place->column};
+    const uint8_t *end = at + place->bytes;
+    source.body = parquet_take_page(at, end, &source.head);
     if (!source.body || source.head.stored_bytes != (uint64_t)(end - source.body))
         return damaged(source.column, "its header cannot be read", why);
     struct parquet_page *head = &source.head;
-    if (page == PAGE_DICTIONARY) {
+    if (place->is_dictionary) {
         if (head->kind != PARQUET_DICTIONARY_PAGE || head->values == 0 ||
-            head->values > group->rows)
+            head->values > place->rows)
             return damaged(source.column, "it is no dictionary", why);
         head->rows = head->values;
         head->packed = true;
-    } else if (head->kind != PARQUET_DATA_V2 || head->rows != rows || head->values != rows)
+    } else if (head->kind != PARQUET_DATA_V2 || head->rows != place->rows ||
+               head->values != place->rows)
         return damaged(source.column, "it has other rows than its index says", why);
-    TRY(check_head(&source, chunk_has_dictionary(chunk), why));
+    TRY(check_head(&source, place->has_dictionary, why));
     source.memory = memory_of(source.column, head);
     *ret_source = source;
     return ALS_OK;
@@ -226,7 +231,8 @@ struct body {
     const uint8_t *at, *end;
 };
 
-// An unpacked page of the mapping is used where it lies: the footer is behind it.
+// A page that is stored as it is is used where it lies: in the file the footer is behind it, and
+// fetch() leaves room.
 static err unpack(struct decoder *decoder, const struct page_source *source, void *target,
                   struct body *ret_body, struct als_why *why)
 {

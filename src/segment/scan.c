@@ -98,7 +98,8 @@ static err load_dictionary(struct segment_scan *scan, size_t number, struct als_
     struct scan_column *column = &scan->scan_columns[number];
     struct page_source source;
     void *room;
-    TRY(page_find(scan->segment, scan->group, number, NULL, PAGE_DICTIONARY, &source, why));
+    struct page_place place = page_place(scan->segment, scan->group, number, NULL, PAGE_DICTIONARY);
+    TRY(page_find(&place, scan->segment->bytes + place.offset, &source, why));
     TRY(room_for(&column->dictionary_memory, source.memory, &room, why));
     TRY(page_decode(&scan->decoder, &source, room, &column->dictionary, why));
     column->dictionary_number = ++scan->dictionaries;
@@ -123,7 +124,9 @@ static err load_page(struct segment_scan *scan, size_t number, uint32_t inner, s
     column->index = page_directory_find(directory, number, inner);
     struct page_source source;
     void *room;
-    TRY(page_find(scan->segment, scan->group, number, directory, column->index, &source, why));
+    struct page_place place =
+        page_place(scan->segment, scan->group, number, directory, column->index);
+    TRY(page_find(&place, scan->segment->bytes + place.offset, &source, why));
     TRY(room_for(&column->memory, source.memory, &room, why));
     TRY(page_decode(&scan->decoder, &source, room, &column->page, why));
     if (columns[number].kind == KIND_NAME && column->page.numbers)
@@ -168,7 +171,9 @@ static err enter_group(struct segment_scan *scan, struct als_why *why)
     const struct segment_group *group = &scan->segment->groups[scan->group];
     void *room;
     TRY(room_for(&scan->directory, directory_size_max(group), &room, why));
-    TRY(directory_read(scan->segment, scan->group, room, why));
+    struct directory_place place = directory_place(group);
+    expect_bytes(scan->segment, place.offset, place.bytes);
+    TRY(directory_read(scan->segment, scan->group, scan->segment->bytes + place.offset, room, why));
     for (size_t i = 0; i < COLUMNS; i++) {
         scan->scan_columns[i].begin = scan->scan_columns[i].end = 0;
         if (wants(scan, i))

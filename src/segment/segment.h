@@ -87,10 +87,18 @@ struct segment_reader *segment_reader_new(void); // NULL: no memory
 void segment_reader_free(struct segment_reader *reader);
 AUTO_WITH(segment_reader, segment_reader_free)
 
+// What the caller takes a row for, out of an index. A right guess saves decoding the pages that say
+// so; the row's hash tells, and a wrong one costs a second look and nothing else.
+struct segment_guess {
+    str entity;          // whose event; it is what the event then has. {}: not known
+    als_version version; // 0: not known
+};
+
 // All of row `row` (0 is the first). A page that is not in the cache is decoded into memory of its
 // own; warm reads allocate nothing. The slices live until the reader's next call. The tenant is
 // left alone. ALS_CORRUPT when a page's checksum, an encoding or the row's hash is wrong.
 err segment_read(struct segment_reader *reader, struct segment *segment, uint32_t row,
+                 const struct segment_guess *guess, // NULL: none
                  struct als_event *ret_event, struct als_why *why);
 void segment_reader_reset(struct segment_reader *reader); // lets go of its pages
 

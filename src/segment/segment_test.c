@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/bytes.h"
 #include "os/os.h"
+#include "segment/inside.h"
 #include "segment/made_events.h"
 
 #include <pthread.h>
@@ -42,7 +43,7 @@ static void read_all(struct made_disk *disk, struct segment *segment, struct mad
     AUTO(segment_reader) reader = segment_reader_new();
     for (uint32_t row = 0; row < segment_facts(segment)->rows; row++) {
         struct als_event event = {.tenant = S("left alone")};
-        CHECK_OK(segment_read(reader, segment, row, &event, NULL));
+        CHECK_OK(segment_read(reader, segment, row, NULL, &event, NULL));
         made_check_equal(made_next(made), &event);
         CHECK_STR(S("left alone"), event.tenant);
     }
@@ -51,6 +52,106 @@ static void read_all(struct made_disk *disk, struct segment *segment, struct mad
 TEST(segment_read_gives_every_row_as_it_was_added)
 {
     for_each_segment(read_all);
+}
+
+// Guesses that are right, wrong and half wrong, in turns.
+static void read_all_by_guesses(struct made_disk *disk, struct segment *segment, struct made *made)
+{
+    (void)disk;
+    AUTO(segment_reader) reader = segment_reader_new();
+    for (uint32_t row = 0; row < segment_facts(segment)->rows; row++) {
+        const struct als_event *want = made_next(made);
+        struct segment_guess guess = {.entity = want->entity, .version = want->version};
+        if (row % 7 == 3)
+            guess.entity = S("nobody's");
+        if (row % 5 == 2)
+            guess.version++;
+        if (row % 11 == 4)
+            guess = (struct segment_guess){.version = want->version};
+        struct als_event event = {};
+        CHECK_OK(segment_read(reader, segment, row, &guess, &event, NULL));
+        made_check_equal(want, &event);
+        bool right = guess.version == want->version && str_equal(guess.entity, want->entity);
+        CHECK_EQUAL(right && want->entity.len, event.entity.ptr == guess.entity.ptr);
+    }
+}
+
+TEST(segment_read_gives_every_row_as_it_was_added_whatever_is_guessed)
+{
+    for_each_segment(read_all_by_guesses);
+}
+
+TEST(segment_read_passes_over_a_guess_that_no_entity_can_be)
+{
+    static const char long_name[ENTITY_BYTES_MAX + 1] = {'x'};
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 5);
+    struct segment *segment = made_open(&disk);
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct segment_guess guess = {.entity = {long_name, sizeof long_name}};
+    struct made *made = made_new(3, 0);
+    struct als_event event = {};
+    CHECK_OK(segment_read(reader, segment, 0, &guess, &event, NULL));
+    made_check_equal(made_next(made), &event);
+    free(made);
+    segment_reader_reset(reader);
+    segment_close(segment);
+    made_disk_end(&disk);
+}
+
+TEST(segment_that_is_one_of_many_is_read_although_its_file_is_not_open)
+{
+    enum { COUNT = SEGMENT_FILES_MAX + 2 };
+    static struct segment *segments[COUNT];
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 5000);
+    AUTO(segment_reader) reader = segment_reader_new();
+    for (size_t i = 0; i < COUNT; i++)
+        segments[i] = made_open(&disk);
+    for (size_t i = COUNT - 4; i < COUNT; i++) {
+        struct made *made = made_new(3, 0);
+        for (uint32_t row = 0; row < 5000; row++) {
+            struct als_event event = {};
+            CHECK_OK(segment_read(reader, segments[i], row, NULL, &event, NULL));
+            made_check_equal(made_next(made), &event);
+        }
+        free(made);
+    }
+    CHECK(segments[SEGMENT_FILES_MAX - 1]->file && !segments[SEGMENT_FILES_MAX]->file);
+    segment_reader_reset(reader);
+    segment_close(segments[0]);
+    segments[0] = made_open(&disk);
+    CHECK(segments[0]->file); // the place was free again
+    for (size_t i = 0; i < COUNT; i++)
+        segment_close(segments[i]);
+    made_disk_end(&disk);
+}
+
+TEST(segment_read_says_which_of_its_reads_failed_and_goes_on_when_none_does)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 3, 0, 3000);
+    struct made *made = made_new(3, 0);
+    const struct als_event *want = made_next(made);
+    bool failed = true;
+    for (uint64_t nth = 1; failed; nth++) {
+        struct segment *segment = made_open(&disk); // of which no page is in the cache
+        AUTO(segment_reader) reader = segment_reader_new();
+        struct als_event event = {};
+        struct als_why why = {""};
+        sim_fail(disk.sim, SIM_FAIL_READ, nth, ALS_STORAGE);
+        err code = segment_read(reader, segment, 0, NULL, &event, &why);
+        failed = !sim_fault_pending(disk.sim);
+        sim_heal(disk.sim);
+        CHECK_ERR(failed ? ALS_STORAGE : ALS_OK, code);
+        CHECK(failed ? nth < 20 && strstr(why.text, "read") : nth > 5);
+        CHECK_OK(segment_read(reader, segment, 0, NULL, &event, NULL));
+        made_check_equal(want, &event);
+        segment_reader_reset(reader);
+        segment_close(segment);
+    }
+    free(made);
+    made_disk_end(&disk);
 }
 
 static struct als_event event_of(const struct segment_block *block, uint32_t i)
@@ -200,7 +301,7 @@ TEST(segment_scan_begins_at_any_row_with_any_columns)
         CHECK(block.count > 0);
         struct als_event event = {};
         uint32_t last = row + block.count - 1;
-        CHECK_OK(segment_read(reader, segment, last, &event, NULL));
+        CHECK_OK(segment_read(reader, segment, last, NULL, &event, NULL));
         CHECK(!(wanted & SEGMENT_POSITION) == !block.positions);
         CHECK(!block.positions || block.positions[block.count - 1] == event.position);
         CHECK(!(wanted & SEGMENT_TYPE) == !block.types);
@@ -302,21 +403,47 @@ TEST(segment_cache_stays_within_its_bytes_and_serves_what_it_has)
     struct als_event event = {};
     for (int i = 0; i < 2000; i++) {
         uint32_t row = (uint32_t)rand_below(&rand, 21000);
-        CHECK_OK(segment_read(reader, segment, row, &event, NULL));
+        CHECK_OK(segment_read(reader, segment, row, NULL, &event, NULL));
         CHECK_EQUAL(row + 1, event.position);
     }
     segment_reader_reset(reader);
     struct segment_cache_stat stat = segment_cache_stat(disk.cache);
     CHECK(stat.bytes <= KIB(300));
     CHECK(stat.evictions > 0 && stat.hits > 0 && stat.misses > 0);
-    CHECK_OK(segment_read(reader, segment, 77, &event, NULL));
-    segment_reader_reset(reader);
+    for (int times = 0; times < 2; times++) { // at the second at the latest its pages are kept
+        CHECK_OK(segment_read(reader, segment, 77, NULL, &event, NULL));
+        segment_reader_reset(reader);
+    }
     uint64_t misses = segment_cache_stat(disk.cache).misses;
-    CHECK_OK(segment_read(reader, segment, 77, &event, NULL));
+    CHECK_OK(segment_read(reader, segment, 77, NULL, &event, NULL));
     CHECK_EQUAL(misses, segment_cache_stat(disk.cache).misses);
     segment_reader_reset(reader);
     segment_close(segment);
     CHECK_EQUAL(0, segment_cache_stat(disk.cache).bytes);
+    made_disk_end(&disk);
+}
+
+TEST(segment_cache_keeps_pages_that_are_wanted_twice)
+{
+    struct made_disk disk = made_disk_new(1);
+    made_write(&disk, 2, 0, 21000);
+    struct segment *segment = made_open(&disk);
+    AUTO(segment_reader) reader = segment_reader_new();
+    struct als_event event = {};
+    uint64_t bytes[3], misses[3];
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t row = 0; row < 20000; row += 1000) {
+            CHECK_OK(segment_read(reader, segment, row, NULL, &event, NULL));
+            CHECK_EQUAL(row + 1, event.position);
+        }
+        segment_reader_reset(reader);
+        bytes[round] = segment_cache_stat(disk.cache).bytes;
+        misses[round] = segment_cache_stat(disk.cache).misses;
+    }
+    CHECK(bytes[0] < KIB(100)); // the page index and the dictionaries
+    CHECK(bytes[1] > 2 * bytes[0] && bytes[2] == bytes[1]);
+    CHECK(misses[1] > misses[0] && misses[2] == misses[1]);
+    segment_close(segment);
     made_disk_end(&disk);
 }
 
@@ -339,10 +466,14 @@ static unsigned find_damage(struct made_disk *disk, uint64_t seed, uint64_t rows
     bool read_found = false;
     for (uint32_t row = 0; row < rows; row++) {
         const struct als_event *want = made_next(made);
-        if (segment_read(reader, segment, row, &event, NULL) == ALS_OK)
-            made_check_equal(want, &event);
-        else
-            read_found = true;
+        struct segment_guess guess = {.entity = want->entity, .version = want->version};
+        const struct segment_guess *guesses[] = {&guess, NULL};
+        for (size_t g = 0; g < COUNT_OF(guesses); g++) {
+            if (segment_read(reader, segment, row, guesses[g], &event, NULL) == ALS_OK)
+                made_check_equal(want, &event);
+            else
+                read_found = true;
+        }
     }
     free(made);
     made = made_new(seed, 0);
@@ -582,7 +713,7 @@ TEST(segment_holds_the_longest_payload_an_event_may_have)
     CHECK_OK(segment_verify(segment, NULL, NULL, NULL));
     AUTO(segment_reader) reader = segment_reader_new();
     struct als_event got = {};
-    CHECK_OK(segment_read(reader, segment, 1, &got, NULL));
+    CHECK_OK(segment_read(reader, segment, 1, NULL, &got, NULL));
     CHECK(str_equal((str){payload, REQUEST_BYTES_MAX}, got.payload));
     segment_reader_reset(reader);
     segment_close(segment);
@@ -600,7 +731,8 @@ static void *read_at_random(void *context)
     struct als_event event = {};
     for (int i = 0; i < 400; i++) {
         uint32_t row = (uint32_t)rand_below(&rand, segment_facts(segment)->rows);
-        if (segment_read(reader, segment, row, &event, NULL) != ALS_OK || event.position != row + 1)
+        if (segment_read(reader, segment, row, NULL, &event, NULL) != ALS_OK ||
+            event.position != row + 1)
             return segment;
     }
     return NULL;
@@ -665,13 +797,14 @@ TEST(segment_scan_and_warm_reads_allocate_nothing)
     AUTO(segment_scan) scan = segment_scan_new();
     AUTO(segment_reader) reader = segment_reader_new();
     struct als_event event = {};
-    for (int round = 0; round < 2; round++) { // memory grows in the first
-        if (round == 1 && __sanitizer_install_malloc_and_free_hooks)
+    enum { ROUNDS = 3 }; // memory grows in the first, the cache in the second
+    for (int round = 0; round < ROUNDS; round++) {
+        if (round + 1 == ROUNDS && __sanitizer_install_malloc_and_free_hooks)
             (void)__sanitizer_install_malloc_and_free_hooks(count_allocation, ignore_free);
         atomic_store(&allocations, 0);
         CHECK_EQUAL(6000, scan_rows(scan, segment));
         for (uint32_t row = 0; row < 6000; row += 7)
-            CHECK_OK(segment_read(reader, segment, row, &event, NULL));
+            CHECK_OK(segment_read(reader, segment, row, NULL, &event, NULL));
     }
     uint64_t made = atomic_load(&allocations);
     if (made)

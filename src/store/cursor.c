@@ -18,6 +18,7 @@ struct lane {
     struct index_rows rows; // of a sealed part
     uint32_t at;            // the n-th of `rows` is the next
     uint64_t head;          // the next position or row + 1, 0 at the end
+    als_version version;    // of the next event of a sealed part; 0: it must be read
     const uint8_t *record;  // of a hot part
 };
 
@@ -92,6 +93,12 @@ static bool within(const struct cursor *cursor, uint64_t at)
     return at > cursor->low && at <= cursor->high;
 }
 
+// Whether no version of an entity is missing between its first and its last row.
+static bool counts_up(const struct index_rows *rows)
+{
+    return rows->first_version && rows->last_version - rows->first_version == rows->count - 1;
+}
+
 static err lane_next_row(const struct cursor *cursor, struct lane *lane, struct als_why *why)
 {
     bool descending = cursor->bounds.descending;
@@ -99,8 +106,10 @@ static err lane_next_row(const struct cursor *cursor, struct lane *lane, struct 
     lane->head = 0;
     if (descending ? lane->at == 0 : lane->at == lane->rows.count)
         return ALS_OK;
-    TRY(index_row(&lane->rows, descending ? --lane->at : lane->at++, &row, why));
+    uint32_t n = descending ? --lane->at : lane->at++;
+    TRY(index_row(&lane->rows, n, &row, why));
     lane->head = within(cursor, (uint64_t)row + 1) ? (uint64_t)row + 1 : 0;
+    lane->version = counts_up(&lane->rows) ? lane->rows.first_version + n : 0;
     return ALS_OK;
 }
 
@@ -435,16 +444,22 @@ enum cursor_path cursor_path(const struct cursor *cursor)
 
 // ---- Walking
 
-static err read_at(struct cursor *cursor, uint64_t at, const uint8_t *record,
-                   struct als_event *ret_event, struct als_why *why)
+static err read_row(struct cursor *cursor, uint64_t at, als_version version,
+                    struct als_event *ret_event, struct als_why *why)
 {
-    struct part *part = cursor->part;
-    if (part_is_sealed(part))
-        TRY(segment_read(cursor->reader, cursor->segment, (uint32_t)(at - 1), ret_event, why));
-    else
-        record_decode(record ? record : index_record(part->index, at), at, ret_event);
+    bool of_entity = cursor->path == CURSOR_ENTITY;
+    struct segment_guess guess = {.entity = of_entity ? cursor->entity : (str){},
+                                  .version = of_entity ? version : 0};
+    TRY(segment_read(cursor->reader, cursor->segment, (uint32_t)(at - 1), &guess, ret_event, why));
     ret_event->tenant = store_tenant(cursor->view.store);
     return ALS_OK;
+}
+
+static void read_record(const struct cursor *cursor, als_position at, const uint8_t *record,
+                        struct als_event *ret_event)
+{
+    record_decode(record, at, ret_event);
+    ret_event->tenant = store_tenant(cursor->view.store);
 }
 
 static err next_in_order(struct cursor *cursor, struct als_event *ret_event, struct als_why *why)
@@ -458,13 +473,19 @@ static err next_in_order(struct cursor *cursor, struct als_event *ret_event, str
     }
     uint64_t following = cursor->bounds.descending ? at - 1 : at + 1;
     cursor->next = within(cursor, following) ? following : 0;
-    return read_at(cursor, at, NULL, ret_event, why);
+    if (part_is_sealed(cursor->part))
+        return read_row(cursor, at, 0, ret_event, why);
+    read_record(cursor, at, index_record(cursor->part->index, at), ret_event);
+    return ALS_OK;
 }
 
 static err next_of_lanes(struct cursor *cursor, struct als_event *ret_event, struct als_why *why)
 {
     struct lane *first = &cursor->lanes[0];
-    TRY(read_at(cursor, first->head, first->record, ret_event, why));
+    if (part_is_sealed(cursor->part))
+        TRY(read_row(cursor, first->head, first->version, ret_event, why));
+    else
+        read_record(cursor, first->head, first->record, ret_event);
     TRY(lane_next(cursor, first, why));
     if (first->head == 0)
         *first = cursor->lanes[--cursor->lane_count];

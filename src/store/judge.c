@@ -226,10 +226,10 @@ static err published_matches(struct store *store, const struct append_condition 
         struct part *part = parts->items[at];
         if (parts_last(parts, at, store->turn.position) <= condition->after)
             break;
-        if (part_is_sealed(part))
-            TRY(sealed_has(part, condition, ret_has, why));
-        else
+        if (!part_is_sealed(part))
             *ret_has = hot_has(part, condition);
+        else if (!condition->entity.len || !part_denies(part, INDEX_ENTITY, condition->entity))
+            TRY(sealed_has(part, condition, ret_has, why));
     }
     return ALS_OK;
 }

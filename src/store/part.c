@@ -192,11 +192,10 @@ static err open_index(struct part *part, struct index_file **ret_file, struct al
 // the filters.
 enum { INDEX_BLOCKS_RESIDENT = 256 };
 
-static void bound_indexes(struct store *store)
+static void forget_indexes(struct store *store)
 {
-    uint64_t blocks = atomic_load_explicit(&store->index_blocks, memory_order_relaxed);
-    if (blocks < INDEX_BLOCKS_RESIDENT || atomic_exchange(&store->index_blocks, 0) == 0)
-        return; // or somebody else is at it
+    if (atomic_exchange(&store->index_blocks, 0) == 0)
+        return; // somebody else is at it
     struct view view = view_pin(store);
     for (uint32_t i = 0; i < view.parts->count; i++) {
         struct index_file *file = atomic_load(&view.parts->items[i]->file);
@@ -206,25 +205,31 @@ static void bound_indexes(struct store *store)
     view_unpin(view);
 }
 
+static err open_file(struct part *part, struct als_why *why)
+{
+    struct index_file *file = NULL;
+    err code = ALS_OK;
+    lock_take(&part->open_lock);
+    if (!atomic_load(&part->file)) { // nobody was faster
+        code = open_index(part, &file, why);
+        if (code == ALS_OK)
+            index_file_count(file, &part->store->index_blocks);
+        atomic_store_explicit(&part->file, file, memory_order_release);
+    }
+    lock_release(&part->open_lock);
+    return code;
+}
+
+// Short where there is nothing to do: an append asks for the files of all parts.
 err part_file(struct part *part, struct index_file **ret_file, struct als_why *why)
 {
+    struct store *store = part->store;
     assert(part_is_sealed(part));
-    struct index_file *file = atomic_load_explicit(&part->file, memory_order_acquire);
-    if (!file) {
-        lock_take(&part->open_lock);
-        file = atomic_load(&part->file);
-        err code = ALS_OK;
-        if (!file) { // nobody was faster
-            code = open_index(part, &file, why);
-            if (code == ALS_OK)
-                index_file_count(file, &part->store->index_blocks);
-            atomic_store_explicit(&part->file, file, memory_order_release);
-        }
-        lock_release(&part->open_lock);
-        TRY(code);
-    }
-    bound_indexes(part->store);
-    *ret_file = file;
+    if (!atomic_load_explicit(&part->file, memory_order_acquire))
+        TRY(open_file(part, why));
+    if (atomic_load_explicit(&store->index_blocks, memory_order_relaxed) >= INDEX_BLOCKS_RESIDENT)
+        forget_indexes(store);
+    *ret_file = atomic_load_explicit(&part->file, memory_order_acquire);
     return ALS_OK;
 }
 
@@ -284,6 +289,8 @@ err parts_version(const struct parts *parts, uint32_t end, str entity, als_posit
         }
         struct index_rows rows;
         struct index_file *file;
+        if (part_denies(part, INDEX_ENTITY, entity))
+            continue;
         TRY(part_file(part, &file, why));
         TRY(index_file_find(file, INDEX_ENTITY, entity, &rows, why));
         if (rows.count == 0)
@@ -330,6 +337,8 @@ static err find_sealed(struct part *part, const struct id_question *question,
     size_t found;
     struct index_file *file;
     struct segment *segment = NULL;
+    if (part_denies_id(part, &question->id))
+        return ALS_OK;
     TRY(part_file(part, &file, why));
     TRY(index_file_find_id(file, question->id, rows, COUNT_OF(rows), &found, why));
     if (found == 0)
@@ -339,7 +348,7 @@ static err find_sealed(struct part *part, const struct id_question *question,
         return FAIL(why, ALS_NO_MEMORY, "a segment cannot be read");
     for (size_t i = 0; i < found; i++) {
         struct als_event event;
-        TRY(segment_read(*reader, segment, rows[i], &event, why));
+        TRY(segment_read(*reader, segment, rows[i], NULL, &event, why));
         if (memcmp(event.id.bytes, question->id.bytes, sizeof event.id.bytes) == 0 &&
             event.position <= question->up_to) {
             *ret_event = event;

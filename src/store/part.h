@@ -112,6 +112,19 @@ static inline als_position parts_last(const struct parts *parts, uint32_t at, al
     return last < up_to ? last : up_to;
 }
 
+// Whether a sealed part says at once that none of its rows has the name. An append asks all of them
+// about each name that is new, so this is short; part_file() and what follows may still find none.
+static inline bool part_denies(const struct part *part, enum index_by by, str name)
+{
+    const struct index_file *file = atomic_load_explicit(&part->file, memory_order_acquire);
+    return file && index_file_denies(file, by, name);
+}
+static inline bool part_denies_id(const struct part *part, const als_id *id)
+{
+    const struct index_file *file = atomic_load_explicit(&part->file, memory_order_acquire);
+    return file && index_file_denies_id(file, id);
+}
+
 // ---- Looking through the parts before `end`, newest first.
 
 // The entity's version at the end of them, as of position `up_to` where the last is hot; 0 when

@@ -133,7 +133,7 @@ static err recorded_at_row(struct retaining *retaining, struct segment *segment,
 {
     if (!retaining->reader && !(retaining->reader = segment_reader_new()))
         return FAIL(why, ALS_NO_MEMORY, "a segment cannot be read");
-    return segment_read(retaining->reader, segment, row, ret_event, why);
+    return segment_read(retaining->reader, segment, row, NULL, ret_event, why);
 }
 
 // The first position of the part that was recorded at `us` or later.
