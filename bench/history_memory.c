@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 100, PACE_US = 1000, READERS = 1, LOOK_MS = 25, MAPPED_BYTES_MIN = 128 << 10 };
+enum { BATCH = 100, PACE_US = 1000, READERS = 1, LOOK_MS = 25 };
+enum { MAPPED_BYTES_MIN = 128 << 10, ARENAS_MAX = 2 };
 
 struct resident { // the greatest that were seen, MiB
     double total, anonymous, file, cache;
@@ -101,7 +102,8 @@ static struct resident run_load(const struct place *closed, uint64_t events, dou
 {
     struct resident resident = {0};
     struct place place = *closed;
-    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN); // as the server does
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN); // both as the server does
+    mallopt(M_ARENA_MAX, ARENAS_MAX);
     history_open(&place);
     struct load load = {.als = place.als, .events = events};
     pthread_t threads[1 + READERS];

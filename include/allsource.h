@@ -159,7 +159,7 @@ struct als_options {
     bool schemas_assert_formats;
 
     // Memory of the index of a tenant's events that are not sealed. Where it is more while a file
-    // can be sealed, appends wait for that. At least 1 MiB; 0: 128 MiB.
+    // can be sealed, appends wait for that. At least 1 MiB; 0: 64 MiB.
     uint64_t tail_index_bytes;
 
     // Sealed files are merged, in the background: whenever one was sealed, and each so many

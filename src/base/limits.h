@@ -110,8 +110,8 @@ enum {
 #define COMPACT_SMALL_BYTES_DEFAULT MIB(10) // when asked, files below it are merged (option)
 #define COMPACT_RATE_DEFAULT MIB(64)        // bytes a second, in the background (option)
 #define COMPACT_RATE_MIN KIB(1)
-#define CACHE_BYTES_DEFAULT MIB(128)      // pages of sealed files, of all tenants together (option)
-#define TAIL_INDEX_BYTES_DEFAULT MIB(128) // index of what is not sealed, of a tenant (option)
+#define CACHE_BYTES_DEFAULT MIB(128)     // pages of sealed files, of all tenants together (option)
+#define TAIL_INDEX_BYTES_DEFAULT MIB(64) // index of what is not sealed, of a tenant (option)
 #define TAIL_INDEX_BYTES_MIN MIB(1)
 #define RETENTION_SECONDS_MAX 3155760000 // a hundred years, of a rule
 #define RETENTION_BYTES_MAX MIB(1)       // all rules of a tenant, as they are read or written

@@ -18,7 +18,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ARENA_BLOCK_BYTES = 8 * 1024 };
+// Blocks are an eighth of what is held: a tenant with few events takes little, and of a long tail
+// most lies in pieces that the allocator gives back when they are freed.
+enum { ARENA_BLOCK_BYTES = 8 << 10, ARENA_BLOCK_BYTES_MAX = 256 << 10 };
 
 // The lists of one kind of name.
 struct names {
@@ -110,7 +112,10 @@ static struct index_list *find_list(struct names *names, str name, uint64_t hash
 // Others may ask how much memory is held, but not look into the writer's arena.
 static void note_arena(struct index *index)
 {
-    atomic_store_explicit(&index->arena_bytes, index->arena.bytes_held, memory_order_relaxed);
+    struct arena *arena = &index->arena;
+    atomic_store_explicit(&index->arena_bytes, arena->bytes_held, memory_order_relaxed);
+    while (arena->block_bytes * 8 < arena->bytes_held && arena->block_bytes < ARENA_BLOCK_BYTES_MAX)
+        arena->block_bytes *= 2;
 }
 
 static struct index_list *add_list(struct index *index, struct names *names, str name,

@@ -23,6 +23,7 @@ enum {
     CONFIG_ARENA_MAX = 4 << 20,
     TEXT_MAX = 1 << 20, // of --help and --print-config
     MAPPED_BYTES_MIN = 128 << 10,
+    ARENAS_MAX = 2,
 };
 
 // Ten thousand connections want as many descriptors; the soft limit is often 1,024.
@@ -37,11 +38,13 @@ static void raise_descriptor_limit(void)
 
 // Memory for a segment or an index in the making comes in large pieces. Mapped by themselves they
 // go back when they are freed; among the small ones, where glibc begins to put them after the first
-// few, they leave holes between pages that are kept for long.
-static void map_large_pieces(void)
+// few, they leave holes between pages that are kept for long. Pages are made by one thread and
+// thrown out by another: with an arena for each thread, each kept as much as it had ever made.
+static void tune_allocator(void)
 {
 #ifdef __GLIBC__
-    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN); // a wish: what is refused costs memory only
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN); // wishes: what is refused costs memory only
+    (void)mallopt(M_ARENA_MAX, ARENAS_MAX);
 #endif
 }
 
@@ -101,7 +104,7 @@ static int serve(const struct config *config)
 {
     log_set_level(config->log_least);
     raise_descriptor_limit();
-    map_large_pieces();
+    tune_allocator();
     sigset_t ends = block_signals();
 
     struct server *server;
