@@ -315,7 +315,7 @@ static struct index_named named_from(const struct folded *folded, uint32_t row, 
 
 static struct index_builder *build_by_rows(const struct model *model)
 {
-    struct index_builder *builder = index_builder_new(7);
+    struct index_builder *builder = index_builder_new(identity);
     CHECK(builder);
     struct folded entities, types;
     for (uint32_t row = 0; row < model->count; row++) {
@@ -545,7 +545,7 @@ TEST(what_is_absent_is_denied_where_the_filter_was_found_sound_and_nothing_that_
 {
     enum { ROWS = 5000 };
     struct world world = world_new();
-    AUTO(index_builder) builder = index_builder_new(1);
+    AUTO(index_builder) builder = index_builder_new(identity);
     for (uint32_t n = 0; n < ROWS; n++)
         add_number(builder, n);
     write_to(&world, builder, S("1.idx"));
