@@ -30,6 +30,7 @@ bool seal_turn(struct tenant *tenant)
         als->os->monotonic_ns(als->os) < atomic_load(&tenant->seal_after_ns))
         return false;
     err code = seal(tenant, &sealed);
+    tails_count_sealed(tenant, store);
     stall_over(tenant);
     if (sealed)
         give_memory_back(als);
