@@ -179,12 +179,17 @@ struct als_options {
     uint32_t retention_interval_seconds;
     // Called after each run of them; one thread. May be NULL.
     void (*retained)(void *context, const struct als_retained *retained);
+
+    // The same as tail_index_bytes of all tenants together. Where it is more, those that have most
+    // are sealed though they are short, and what waits for that may take as much again before
+    // appends wait, too. At least 1 MiB; 0: 256 MiB.
+    uint64_t all_tails_index_bytes;
 };
 #define ALS_OPTIONS_INIT                                                                           \
     {                                                                                              \
         sizeof(struct als_options), ALS_DURABILITY_SYNC, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL,    \
             NULL, false, 0, 0, 0, NULL, NULL, false, NULL, 0, 0, false, 0, false,                  \
-            ALS_STRATEGY_USUAL, 0, 0, 0, 0, 0, 0, NULL, 0, NULL                                    \
+            ALS_STRATEGY_USUAL, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0                                 \
     }
 
 // Opens the data directory, making it if absent, and locks it: ALS_LOCKED when another process has

@@ -113,11 +113,12 @@ enum {
 #define CACHE_BYTES_DEFAULT MIB(128)     // pages of sealed files, of all tenants together (option)
 #define TAIL_INDEX_BYTES_DEFAULT MIB(64) // index of what is not sealed, of a tenant (option)
 #define TAIL_INDEX_BYTES_MIN MIB(1)
-#define RETENTION_SECONDS_MAX 3155760000 // a hundred years, of a rule
-#define RETENTION_BYTES_MAX MIB(1)       // all rules of a tenant, as they are read or written
-#define RETAIN_TYPES_BYTES_MAX MIB(64)   // names of types that rules of retention are for
-#define STORE_CACHE_BYTES MIB(4)         // pages of segments, for a store that is given no cache
-#define WAL_FILE_BYTES_DEFAULT MIB(64)   // a log file is rolled past this
+#define ALL_TAILS_INDEX_BYTES_DEFAULT MIB(256) // the same of all tenants together (option)
+#define RETENTION_SECONDS_MAX 3155760000       // a hundred years, of a rule
+#define RETENTION_BYTES_MAX MIB(1)             // all rules of a tenant, as they are read or written
+#define RETAIN_TYPES_BYTES_MAX MIB(64)         // names of types that rules of retention are for
+#define STORE_CACHE_BYTES MIB(4)       // pages of segments, for a store that is given no cache
+#define WAL_FILE_BYTES_DEFAULT MIB(64) // a log file is rolled past this
 #define WAL_FILE_BYTES_MIN KIB(4)
 #define WAL_FILE_BYTES_MAX GIB(1)
 #define CATALOG_BYTES_MAX MIB(64)         // the list of a backup's files

@@ -93,6 +93,12 @@ static err checked_options(const struct als_options *given, struct als_options *
     if (options.writers > WRITERS_MAX)
         return FAIL(why, ALS_INVALID_INPUT, "options.writers: %u, at most %d", options.writers,
                     WRITERS_MAX);
+    options.all_tails_index_bytes = options.all_tails_index_bytes ? options.all_tails_index_bytes
+                                                                  : ALL_TAILS_INDEX_BYTES_DEFAULT;
+    if (options.all_tails_index_bytes < TAIL_INDEX_BYTES_MIN)
+        return FAIL(why, ALS_INVALID_INPUT, "options.all_tails_index_bytes: %llu, at least %llu",
+                    (unsigned long long)options.all_tails_index_bytes,
+                    (unsigned long long)TAIL_INDEX_BYTES_MIN);
     if (options.tail_index_bytes < TAIL_INDEX_BYTES_MIN)
         return FAIL(why, ALS_INVALID_INPUT, "options.tail_index_bytes: %llu, at least %llu",
                     (unsigned long long)options.tail_index_bytes,

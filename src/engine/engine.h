@@ -85,6 +85,8 @@ struct tenant {
     struct slot *used;        // answered in this turn; of the thread that takes it
 
     atomic_bool stalled;            // appends wait for sealing
+    _Atomic uint64_t tail_bytes;    // its share of als->tails_bytes
+    atomic_bool ends_stretch;       // for its writer: what grows shall end, and be sealed
     _Atomic uint64_t seal_after_ns; // the keeper's: not before, for the last one failed; or 0
     struct snapshots *snapshots;    // made before the store is published
     struct saver *saver;            // the keeper's
@@ -146,7 +148,8 @@ struct als {
     struct signal work, tick;
     struct tenant *first_queued, *last_queued;
     bool stopping, tick_wanted;
-    _Atomic uint64_t stalls; // times that appends of a tenant had to wait for sealing
+    _Atomic uint64_t stalls;      // times that appends of a tenant had to wait for sealing
+    _Atomic uint64_t tails_bytes; // indexes of what is not sealed
     pthread_t writers[WRITERS_MAX], ticker;
     uint32_t writer_count;
     bool ticker_started;
@@ -199,6 +202,14 @@ void notice(struct als *als, enum als_notice_kind kind, str tenant, uint64_t cou
 enum { TENANT_DIRECTORY_MAX = 3 * TENANT_BYTES_MAX + 1 };
 str tenant_directory(str name, char space[static TENANT_DIRECTORY_MAX]);
 bool tenant_of_directory(str directory, char name[static TENANT_BYTES_MAX], size_t *ret_len);
+
+// tails.c
+// Counts what the tenant's tail takes now. The tenant's writer; its keeper; who opens it.
+void tails_count(struct tenant *tenant, struct store *store);
+void tails_count_sealed(struct tenant *tenant, struct store *store);
+// The largest tails end where all together take more than they may. A writer.
+void tails_bound(struct als *als);
+bool tails_are_behind(const struct als *als); // sealing does not keep up with them
 
 // writer.c
 err writers_start(struct als *als, struct als_why *why);

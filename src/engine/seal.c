@@ -35,7 +35,8 @@ static void seal(void *context)
 
 static bool is_urgent(const struct tenant *tenant, struct store *store)
 {
-    return store_tail_bytes(store) > tenant->als->options.tail_index_bytes / BEHIND_PART;
+    return store_tail_bytes(store) > tenant->als->options.tail_index_bytes / BEHIND_PART ||
+           tails_are_behind(tenant->als);
 }
 
 bool seal_turn(struct tenant *tenant)
@@ -50,6 +51,7 @@ bool seal_turn(struct tenant *tenant)
         seal(&sealing);
     else
         background_run(seal, &sealing);
+    tails_count_sealed(tenant, store);
     stall_over(tenant);
     if (sealing.sealed)
         give_memory_back(als);

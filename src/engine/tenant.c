@@ -123,6 +123,7 @@ static err open_store(struct tenant *tenant, struct als_why *why)
         store_close(store);
         return code;
     }
+    tails_count(tenant, store);
     atomic_store(&tenant->store, store);
     keeper_wake(tenant);
     if (report.torn_bytes)

@@ -89,7 +89,8 @@ static void settle(struct tenant *tenant, struct store *store)
 static bool sealing_is_behind(const struct tenant *tenant, struct store *store)
 {
     return store_wants_seal(store) && !atomic_load(&tenant->seal_after_ns) &&
-           store_tail_bytes(store) > tenant->als->options.tail_index_bytes;
+           (store_tail_bytes(store) > tenant->als->options.tail_index_bytes ||
+            tails_are_behind(tenant->als));
 }
 
 // Whether appends have to wait for sealing: seal_turn() brings them back. What cannot be sealed
@@ -120,13 +121,20 @@ static void turn(struct tenant *tenant, bool wants_settle)
 {
     struct als *als = tenant->als;
     struct store *store = atomic_load(&tenant->store);
+    bool ends = atomic_exchange(&tenant->ends_stretch, false);
+    if (ends)
+        store_end_stretch(store);
     bool did = !stalls(tenant, store) && store_turn(store);
     slots_give(tenant);
+    if (did || ends)
+        tails_count(tenant, store);
+    if (did)
+        tails_bound(als);
     if (wants_settle && !did)
         settle(tenant, store);
     if (did && !store_is_settled(store) && als->options.durability != ALS_DURABILITY_NONE)
         tick_soon(als);
-    if (did && store_wants_seal(store))
+    if ((did || ends) && store_wants_seal(store))
         keeper_wake(tenant);
     put_back(tenant, did && store_has_work(store));
 }

@@ -228,6 +228,7 @@ static err open_engine(struct server *server, const struct config *config, struc
     options.zstd_level = (int)config->zstd_level;
     options.cache_bytes = config->cache_bytes;
     options.tail_index_bytes = config->tail_index_bytes;
+    options.all_tails_index_bytes = config->all_tails_index_bytes;
     options.notice = notice;
     options.synced = synced;
     options.validated = validated;

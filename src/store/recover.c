@@ -64,10 +64,14 @@ void count_names(struct store *store, const struct index_list *entity,
     }
 }
 
+static uint64_t growing_events(const struct store *store)
+{
+    return store_position(store) + 1 - store->filling->first;
+}
+
 static bool is_full(const struct store *store)
 {
-    als_position position = store_position(store);
-    uint64_t events = position + 1 - store->filling->first;
+    uint64_t events = growing_events(store);
     return events > 0 && (store->filled_bytes >= store->options.seal_bytes ||
                           events >= store->options.seal_events);
 }
@@ -83,9 +87,9 @@ static bool has_many_hot(struct store *store)
     return hot >= HOT_PARTS_MAX;
 }
 
-void roll_when_full(struct store *store)
+static void roll(struct store *store)
 {
-    if (!is_full(store) || has_many_hot(store))
+    if (has_many_hot(store))
         return;
     // What is sealed must be durable, and the log need not know of the segment.
     bool later = store->options.sync == STORE_SYNC_LATER && store->log;
@@ -97,6 +101,18 @@ void roll_when_full(struct store *store)
     store->filling = part;
     store->filled_bytes = 0;
     atomic_store(&store->closed, part->first - 1);
+}
+
+void roll_when_full(struct store *store)
+{
+    if (is_full(store))
+        roll(store);
+}
+
+void store_end_stretch(struct store *store)
+{
+    if (growing_events(store) > 0 && !store_has_failed(store))
+        roll(store);
 }
 
 // ---- The log

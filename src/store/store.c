@@ -356,6 +356,11 @@ uint64_t store_tail_bytes(struct store *store)
     return stat.index_bytes;
 }
 
+uint64_t store_growing_bytes(const struct store *store)
+{
+    return index_bytes(store->filling->index);
+}
+
 struct store_stat store_stat(struct store *store)
 {
     lock_take(&store->mailbox.lock);

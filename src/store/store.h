@@ -154,6 +154,11 @@ err store_seal(struct store *store, bool *ret_sealed, struct als_why *why);
 bool store_wants_seal(struct store *store); // any thread
 // Memory of the index of what is not sealed, in bytes. Any thread.
 uint64_t store_tail_bytes(struct store *store);
+// The same of the stretch that still grows, which nothing seals. The writer.
+uint64_t store_growing_bytes(const struct store *store);
+// Has that stretch end here, though it is short: it can be sealed then. Nothing happens when it is
+// empty, or for want of memory. The writer, between turns.
+void store_end_stretch(struct store *store);
 
 // ---- Compaction: neighbouring segments become one. Threads: one at a time, beside the writer and
 // the sealer. Whatever else replaces segments takes its turn on the same thread.

@@ -283,6 +283,53 @@ TEST(closing_leaves_no_append_without_an_answer_that_waits_for_sealing)
     CHECK_EQUAL(batches, counter_read(&dam.answered));
 }
 
+// ---- Tenants of which none has enough to be sealed
+
+// None has a tenth of what is sealed by itself, and all together twenty times what they may have in
+// memory.
+TEST(the_longest_of_many_short_tails_are_sealed_so_that_all_together_stay_bounded)
+{
+    enum { TENANTS = 12, BATCHES = 70, BATCH = 100, BOUND = 1 << 20 };
+    struct als_options options = ALS_OPTIONS_INIT;
+    options.durability = ALS_DURABILITY_NONE;
+    options.no_auto_snapshot = true;
+    options.all_tails_index_bytes = BOUND;
+    AUTO(als) als = NULL;
+    CHECK_OK(als_open(NULL, &options, &als, NULL));
+    struct als_stats stats;
+    uint64_t most = 0;
+    for (int batch = 0; batch < BATCHES; batch++)
+        for (int tenant = 0; tenant < TENANTS; tenant++) {
+            struct als_draft drafts[BATCH];
+            char name[24], entities[BATCH][32];
+            snprintf(name, sizeof name, "tenant-%d", tenant);
+            for (int i = 0; i < BATCH; i++) {
+                snprintf(entities[i], sizeof entities[i], "e-%d-%d", batch, i);
+                drafts[i] = draft_of(entities[i], "t", "{}");
+            }
+            struct als_outcome outcome;
+            CHECK_OK(append_to(als, name, drafts, BATCH, NULL, &outcome));
+            CHECK_OK(als_stats(als, S(""), &stats, NULL));
+            most = stats.index_bytes > most ? stats.index_bytes : most;
+        }
+    CHECK_EQUAL(TENANTS * BATCHES * BATCH, stats.events);
+    CHECK(stats.segments > 0);
+    CHECK(most < 4 * BOUND); // twice, and what tables that double have not filled yet
+    for (int tenant = 0; tenant < TENANTS; tenant++) {
+        char name[24];
+        snprintf(name, sizeof name, "tenant-%d", tenant);
+        struct als_query query = ALS_QUERY_INIT;
+        query.tenant = als_text(name);
+        AUTO(als_cursor) cursor = NULL;
+        struct als_event event;
+        CHECK_OK(als_query_open(als, &query, &cursor, NULL));
+        for (als_position at = 1; at <= BATCHES * BATCH; at++) {
+            CHECK_OK(als_cursor_next(cursor, &event, NULL));
+            CHECK_EQUAL(at, event.position);
+        }
+    }
+}
+
 #ifndef __SANITIZE_THREAD__ // no other threads than above, and a million events take it a minute
 TEST(what_no_automatic_snapshot_follows_is_sealed_however_much_it_is)
 {
