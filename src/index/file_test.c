@@ -545,7 +545,7 @@ TEST(what_is_absent_is_denied_where_the_filter_was_found_sound_and_nothing_that_
 {
     enum { ROWS = 5000 };
     struct world world = world_new();
-    AUTO(index_builder) builder = index_builder_new(1);
+    AUTO(index_builder) builder = index_builder_new(identity);
     for (uint32_t n = 0; n < ROWS; n++)
         add_number(builder, n);
     write_to(&world, builder, S("1.idx"));
