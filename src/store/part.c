@@ -188,9 +188,9 @@ static err open_index(struct part *part, struct index_file **ret_file, struct al
                            why);
 }
 
-// The system maps 64 KiB where one block is looked at, so about 16 MiB are resident at most, and
+// The system maps 64 KiB where one block is looked at, so about 32 MiB are resident at most, and
 // the filters.
-enum { INDEX_BLOCKS_RESIDENT = 256 };
+enum { INDEX_BLOCKS_RESIDENT = 512 };
 
 static void forget_indexes(struct store *store)
 {
