@@ -285,11 +285,11 @@ TEST(closing_leaves_no_append_without_an_answer_that_waits_for_sealing)
 
 // ---- Tenants of which none has enough to be sealed
 
-// None has a tenth of what is sealed by itself, and all together twenty times what they may have in
+// None has a tenth of what is sealed by itself, and all together ten times what they may have in
 // memory.
 TEST(the_longest_of_many_short_tails_are_sealed_so_that_all_together_stay_bounded)
 {
-    enum { TENANTS = 12, BATCHES = 70, BATCH = 100, BOUND = 1 << 20 };
+    enum { TENANTS = 12, BATCHES = 40, BATCH = 100, BOUND = 1 << 20 };
     struct als_options options = ALS_OPTIONS_INIT;
     options.durability = ALS_DURABILITY_NONE;
     options.no_auto_snapshot = true;
