@@ -24,16 +24,31 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void sort(struct samples *samples)
+{
+    assert(samples->count > 0);
+    qsort(samples->values, samples->count, sizeof samples->values[0], by_value);
+}
+
+static double middle(const struct samples *sorted)
+{
+    return (sorted->values[(sorted->count - 1) / 2] + sorted->values[sorted->count / 2]) / 2;
+}
+
+double samples_median(struct samples samples)
+{
+    sort(&samples);
+    return middle(&samples);
+}
+
 static void fill_in(struct row *row, const struct samples *samples)
 {
     struct samples sorted = *samples;
-    size_t count = sorted.count;
-    assert(count > 0);
-    qsort(sorted.values, count, sizeof sorted.values[0], by_value);
+    sort(&sorted);
     row->least = sorted.values[0];
-    row->most = sorted.values[count - 1];
-    row->median = (sorted.values[(count - 1) / 2] + sorted.values[count / 2]) / 2;
-    row->samples = count;
+    row->most = sorted.values[sorted.count - 1];
+    row->median = middle(&sorted);
+    row->samples = sorted.count;
 }
 
 void latencies_add(struct latencies *latencies, uint64_t ns)

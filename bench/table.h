@@ -21,6 +21,8 @@ static inline void samples_add(struct samples *samples, double value)
         samples->values[samples->count++] = value;
 }
 
+double samples_median(struct samples samples); // of at least one
+
 // The values that a program measured, one a call, to be asked for percentiles. Times in ns.
 struct latencies {
     uint32_t *ns;
