@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // allsource-bench: what the engine and the server do in a second, and what an event costs in bytes.
 // docs/performance.md tells how to read it.
-#include "bench/bench.h"
+#include "bench/history.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -213,6 +213,8 @@ static void beside_program(const char *name, char path[static PATH_BYTES])
 
 int main(int count, char **values)
 {
+    if (count == 5 && strcmp(values[1], HISTORY_SERVE) == 0)
+        return history_serve(values + 2);
     char server[PATH_BYTES], directory[PATH_BYTES];
     beside_program("allsourced", server);
     beside_program("", directory);

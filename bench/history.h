@@ -36,6 +36,9 @@ void history_add_reads(const struct bench *bench, struct place *place, uint64_t 
 void history_add_scans(const struct bench *bench, struct place *place, uint64_t events);
 // history_memory.c; the place is closed.
 void history_add_memory(const struct bench *bench, const struct place *place, uint64_t events);
+// What the program does when its first word is this one: DIRECTORY EVENTS SECONDS. Its exit code.
+#define HISTORY_SERVE "--history-serve"
+int history_serve(char *const *words);
 
 // "history/NAME", one sample or more.
 void history_add_row(const struct bench *bench, struct row row, const char *name,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory of a process that serves a long history: one thread appends 100,000 events a second, and
-// one asks for entities and types all over it, as fast as it is answered. The process is a child of
-// its own, so nothing of the bench's past is in it. What the kernel says is told in two shares:
-// memory of the process's own, and pages of mapped files, which the kernel takes back when it
-// wants.
+// one asks for entities and types all over it, as fast as it is answered. The process is this
+// program begun anew, so nothing of the bench's past is in it. What the kernel says is told in two
+// shares: memory of the process's own, and pages of mapped files, which the kernel takes back when
+// it wants.
 #include "bench/history.h"
 
 #include <malloc.h>
@@ -127,18 +127,31 @@ static struct resident run_load(const struct place *closed, uint64_t events, dou
     return resident;
 }
 
+int history_serve(char *const *words)
+{
+    struct place place = {.als = NULL};
+    (void)snprintf(place.path, sizeof place.path, "%s", words[0]);
+    struct resident resident =
+        run_load(&place, strtoull(words[1], NULL, 10), strtod(words[2], NULL));
+    return fwrite(&resident, sizeof resident, 1, stdout) == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static struct resident in_a_child(const struct place *place, uint64_t events, double seconds)
 {
     struct resident resident;
+    char events_text[32], seconds_text[32];
     int ends[2], status = 0;
+    (void)snprintf(events_text, sizeof events_text, "%llu", (unsigned long long)events);
+    (void)snprintf(seconds_text, sizeof seconds_text, "%.0f", seconds);
     must_be(pipe(ends) == 0, "pipe");
     fflush(NULL);
-    malloc_trim(0); // what the bench has used and freed is not the child's
     pid_t child = fork();
     must_be(child >= 0, "fork");
     if (child == 0) {
-        resident = run_load(place, events, seconds);
-        _exit(write(ends[1], &resident, sizeof resident) != sizeof resident);
+        if (dup2(ends[1], STDOUT_FILENO) >= 0)
+            execl("/proc/self/exe", "allsource-bench", HISTORY_SERVE, place->path, events_text,
+                  seconds_text, NULL);
+        _exit(EXIT_FAILURE);
     }
     close(ends[1]);
     bool read_all_of_it = read(ends[0], &resident, sizeof resident) == sizeof resident;
