@@ -116,8 +116,7 @@ static struct series *_Atomic *find_slot(const struct family *family, uint64_t h
 // Whether these values may become a series of their own.
 static bool may_have_series(const struct family *family, const str *labels)
 {
-    if (atomic_load_explicit(&family->full, memory_order_relaxed) ||
-        labels_equal(family, labels, family->other->labels)) // one series, not two of that name
+    if (labels_equal(family, labels, family->other->labels)) // one series, not two of that name
         return false;
     for (size_t i = 0; i < family->label_count; i++)
         if (labels[i].len > METRICS_LABEL_BYTES_MAX || !str_is_utf8(labels[i]))
@@ -136,8 +135,13 @@ static struct series *make_series(struct family *family, uint64_t hash, const st
         return NULL;
     atomic_store_explicit(slot, series, memory_order_release);
     if (++family->series_count == family->series_max)
-        atomic_store_explicit(&family->full, true, memory_order_relaxed);
+        atomic_store_explicit(&family->full, true, memory_order_release);
     return series;
+}
+
+static struct series *look_up(const struct family *family, uint64_t hash, const str *labels)
+{
+    return atomic_load_explicit(find_slot(family, hash, labels), memory_order_acquire);
 }
 
 struct series *family_series(struct family *family, struct lock *lock, const str *labels)
@@ -148,9 +152,10 @@ struct series *family_series(struct family *family, struct lock *lock, const str
     uint64_t hash = 0;
     for (size_t i = 0; i < family->label_count; i++)
         hash = hash_bytes(labels[i].ptr, labels[i].len, hash);
-    struct series *series =
-        atomic_load_explicit(find_slot(family, hash, labels), memory_order_acquire);
-    if (!series && may_have_series(family, labels)) {
+    struct series *series = look_up(family, hash, labels);
+    if (!series && atomic_load_explicit(&family->full, memory_order_acquire))
+        series = look_up(family, hash, labels); // it may have been the last one that was made
+    else if (!series && may_have_series(family, labels)) {
         lock_take(lock);
         series = make_series(family, hash, labels);
         lock_release(lock);
