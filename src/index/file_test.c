@@ -516,15 +516,21 @@ TEST(two_names_with_one_fingerprint_are_told_apart)
 
 // ---- Sizes.
 
+// Rows 0, 1, ... with an id and an entity each.
+static struct index_file *numbered_file(struct world *world, uint32_t rows)
+{
+    AUTO(index_builder) builder = index_builder_new(identity);
+    for (uint32_t n = 0; n < rows; n++)
+        add_number(builder, n);
+    write_to(world, builder, S("1.idx"));
+    return open_from(world, S("1.idx"));
+}
+
 TEST(of_a_thousand_absent_ids_at_most_twenty_pass_the_filter)
 {
     enum { ROWS = 50000 };
     struct world world = world_new();
-    AUTO(index_builder) builder = index_builder_new(identity);
-    for (uint32_t n = 0; n < ROWS; n++)
-        add_number(builder, n);
-    write_to(&world, builder, S("1.idx"));
-    struct index_file *file = open_from(&world, S("1.idx"));
+    struct index_file *file = numbered_file(&world, ROWS);
     CHECK(index_file_bytes(file) / ROWS <= 20 + 65); // a row, and an entity with its name
     uint64_t seed = file_seed(identity);
     uint32_t passed = 0;
@@ -545,11 +551,7 @@ TEST(what_is_absent_is_denied_where_the_filter_was_found_sound_and_nothing_that_
 {
     enum { ROWS = 5000 };
     struct world world = world_new();
-    AUTO(index_builder) builder = index_builder_new(identity);
-    for (uint32_t n = 0; n < ROWS; n++)
-        add_number(builder, n);
-    write_to(&world, builder, S("1.idx"));
-    struct index_file *file = open_from(&world, S("1.idx"));
+    struct index_file *file = numbered_file(&world, ROWS);
     uint32_t denied = 0;
     for (int looks = 0; looks < 2; looks++) { // before it was looked at, and behind that
         for (uint32_t n = 0; n < 2 * ROWS; n++) {
