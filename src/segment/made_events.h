@@ -162,3 +162,21 @@ static inline void made_replace(struct made_disk *disk, str bytes)
     CHECK_OK(os_write_one(disk->os, file, 0, bytes, NULL));
     disk->os->file_close(file);
 }
+
+// Row i of the block, as an event.
+static inline struct als_event event_of(const struct segment_block *block, uint32_t i)
+{
+    CHECK(block->entities[i] < block->entity_count && block->types[i] < block->type_count);
+    return (struct als_event){
+        .position = block->positions[i],
+        .version = block->versions[i],
+        .id = block->ids[i],
+        .timestamp_us = block->timestamps_us[i],
+        .recorded_us = block->recorded_us[i],
+        .schema_version = block->schema_versions[i],
+        .entity = block->entity_names[block->entities[i]],
+        .type = block->type_names[block->types[i]],
+        .payload = block->payloads[i],
+        .metadata = block->metadatas[i],
+    };
+}
