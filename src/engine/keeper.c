@@ -109,7 +109,7 @@ static void *keeper_run(void *context)
 {
     struct keeper *keeper = context;
     if (keeper->of == KEEPER_LONG)
-        background_enter(); // nobody waits for its work
+        background_enter(); // what it does takes long, and can
     lock_take(&keeper->lock);
     for (bool all; all = wait_locked(keeper), !keeper->stopping;) {
         keeper->wanted = false;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Segments of all kinds and sizes, written, and read row by row, by column, by threads, and past a
+// small cache. What is damaged is the business of damage_test.c.
 #include "base/bytes.h"
 #include "os/os.h"
 #include "segment/inside.h"
